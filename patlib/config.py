@@ -1,0 +1,113 @@
+"""What a run is: one flat, strict set of plain values that papermill, a command line and a grid can all state."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from patlib.data import get_spec
+from patlib.losses import loss_parameters
+from patlib.models import MODELS
+
+
+class RunConfig(BaseModel):
+    """One training run. An unknown name, a wrong type or a value out of range raises ValueError.
+
+    The paper's protocol is the default where it states one: SegNet, Adam at 1e-3 with a cosine schedule, 100 epochs,
+    seed 0. It gives neither batch size nor augmentation. A loss parameter left at None takes the loss's own default;
+    one that the chosen loss does not have is an error.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    dataset: str = "synthetic"
+    protocol: str | None = None
+    """How the dataset is split; its own default if None."""
+    data_seed: int = 0
+    """Draws the splits of Oxford-IIIT Pet and the synthetic scenes: not the seed of training."""
+    image_height: int | None = Field(default=None, ge=16)
+    image_width: int | None = Field(default=None, ge=16)
+    """Size in pixels; the dataset's default if both are None."""
+
+    model: str = "segnet"
+    model_width: int = Field(default=32, ge=1)
+    """Channels of the first stage."""
+    released_head: bool = False
+
+    loss: str = "pat"
+    gamma: float | None = None
+    beta: float | None = None
+    max_margin: float | None = None
+    scale: float | None = None
+    sigma: float | None = None
+    law: str | None = None
+    T: float | None = None
+    eps: float | None = None
+    detach: bool | None = None
+    size_weight: bool | None = None
+    adaptive: bool | None = None
+
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    augment: bool = True
+    """Mirror each training image left to right with probability one half."""
+    seed: int = Field(default=0, ge=0)
+    """Draws the initial weights, the order of the images, the mirroring and BLV's noise."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: bool = False
+    """Whether torch.compile is applied to model and loss: pays on a GPU and on long runs."""
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_known(cls, name: str) -> str:
+        return get_spec(name).name
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RunConfig:
+        known = loss_parameters(self.loss)
+        foreign = [name for name in self.loss_parameters if name not in known]
+        if foreign:
+            takes = ", ".join(known) or "no parameters"
+            raise ValueError(f"loss {self.loss!r} has no parameter {foreign[0]!r}; it takes {takes}")
+        if (self.image_height is None) != (self.image_width is None):
+            raise ValueError("image_height and image_width must be given together, or neither")
+        return self
+
+    @property
+    def loss_parameters(self) -> dict[str, Any]:
+        """The loss parameters that were set; the loss's own defaults fill in the rest."""
+        values = {name: getattr(self, name) for name in LOSS_PARAMETERS}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(H, W), or None for the dataset's default."""
+        if self.image_height is None or self.image_width is None:
+            return None
+        return self.image_height, self.image_width
+
+    @property
+    def run_name(self) -> str:
+        """A folder name that differs between any two different configurations, e.g. ``pat-segnet-seed0-1a2b3c4d``.
+
+        Where it runs (``accelerator``) does not make it another run.
+        """
+        digest = hashlib.sha256(self.model_dump_json(exclude={"accelerator"}).encode()).hexdigest()[:8]
+        return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"
+
+
+LOSS_PARAMETERS = (
+    "gamma", "beta", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive",
+)  # fmt: skip

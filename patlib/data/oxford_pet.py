@@ -1,0 +1,103 @@
+"""Oxford-IIIT Pet: cats and dogs, each pixel pet, background or the border between them.
+
+Expected layout, that of torchvision's `OxfordIIITPet`: `oxford-iiit-pet/images/*.jpg`, `annotations/trimaps/*.png` and the
+lists `annotations/trainval.txt` and `annotations/test.txt`. Trimap values: 1 pet, 2 background, 3 border.
+
+Two protocols:
+
+- "paper": every listed image pooled, then split 0.8 / 0.1 / 0.1 by seed, as section 5 of the PAT paper states (seed 0).
+- "official": the lists as published; a tenth of `trainval`, drawn by seed, becomes `val` because the lists have none.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from patlib.data.reading import Item, Source, load_pair, require_pair
+from patlib.data.spec import DataError, DatasetSpec
+
+SPEC = DatasetSpec(
+    name="oxford_pet",
+    title="Oxford-IIIT Pet",
+    classes=("pet", "background", "border"),
+    palette=((214, 94, 0), (40, 60, 110), (250, 225, 110)),
+    paper_size=(256, 256),
+    default_size=(64, 64),
+    licence="CC BY-SA 4.0; the photographs belong to their owners",
+    citation="O. M. Parkhi, A. Vedaldi, A. Zisserman, C. V. Jawahar. Cats and dogs. CVPR 2012.",
+    how_to_get=(
+        "  export PATLIB_DATA=/where/your/data/lie\n"
+        '  patlib data prepare oxford_pet --download     (0.8 GB into "$PATLIB_DATA/oxford-iiit-pet")\n'
+        "or, by hand, unpack images.tar.gz and annotations.tar.gz of https://www.robots.ox.ac.uk/~vgg/data/pets/ into\n"
+        "$PATLIB_DATA/oxford-iiit-pet, so that it has images, annotations/trimaps, annotations/trainval.txt, test.txt."
+    ),
+    folder="oxford-iiit-pet",
+    layout=("images", "annotations"),
+    protocols=("paper", "official"),
+    seeded=True,
+)
+
+LABELS = {1: 0, 2: 1, 3: 2}
+
+
+def source(root: Path, protocol: str, seed: int) -> Source:
+    """The splits of the copy in `root`; the same for the same names and seed, in whatever order the files come.
+
+    Raises:
+        DataError: a list, an image or a trimap is missing.
+    """
+    lists = [root / "annotations" / "trainval.txt", root / "annotations" / "test.txt"]
+    trainval, test = (_names(path) for path in lists)
+    if protocol == "paper":
+        names = _shuffled(trainval | test, seed)
+        first, second = int(0.8 * len(names)), int(0.9 * len(names))
+        splits = {"train": names[:first], "val": names[first:second], "test": names[second:]}
+    else:
+        names = _shuffled(trainval, seed)
+        first = len(names) // 10
+        splits = {"train": names[first:], "val": names[:first], "test": list(test)}
+
+    items: dict[str, list[Item]] = {}
+    files = list(lists)
+    for split, chosen in splits.items():
+        items[split] = []
+        for name in sorted(chosen):
+            image = root / "images" / f"{name}.jpg"
+            trimap = root / "annotations" / "trimaps" / f"{name}.png"
+            require_pair(name, image, trimap, SPEC)
+            items[split].append(Item(name, partial(load_pair, image, trimap, LABELS)))
+            files += [image, trimap]
+    return Source(root, tuple(files), items)
+
+
+def download(root: Path) -> None:
+    """Fetch the dataset into `root/oxford-iiit-pet` with torchvision.
+
+    Raises:
+        DataError: the network or the archive failed; says how to get the dataset by hand.
+    """
+    # Importing torchvision takes seconds, and only this function needs it.
+    from torchvision.datasets import OxfordIIITPet
+
+    try:
+        OxfordIIITPet(root, download=True)
+    except (OSError, RuntimeError, tarfile.TarError) as error:
+        raise DataError(f"oxford_pet: the download into {root} failed ({error}). To get it:\n{SPEC.how_to_get}") from error
+
+
+def _names(listing: Path) -> set[str]:
+    """The image names in a list file, whose lines are `name class species breed` and whose comments start with #."""
+    if not listing.is_file():
+        raise DataError(f"oxford_pet: the list {listing} is missing. Get the dataset again:\n{SPEC.how_to_get}")
+    lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
+    return {words[0] for words in lines if words and not words[0].startswith("#")}
+
+
+def _shuffled(names: set[str], seed: int) -> list[str]:
+    """A random order that depends on the names and the seed alone."""
+    ordered = sorted(names)
+    return [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]

@@ -1,0 +1,150 @@
+"""Decode and resize a dataset once, keep it as memory-mapped arrays, and notice when they are no longer right.
+
+What happens when `prepare` is called again:
+
+- The arrays are compared with the checksums kept beside them. One that differs raises `DataError`: a cache that changes by
+  itself means a failing disk or a stray write, and silently preparing it again would hide that.
+- If the source files have changed since (by name, byte size or modification time), it is prepared again.
+- If the source files are gone, what was prepared is used as it is, so the cache alone can be taken to another machine.
+
+Shapes use M images in a split, L classes, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patlib.data import camvid, oxford_pet, store, synthetic
+from patlib.data.reading import Source, data_root, is_complete, locate
+from patlib.data.spec import DataError, DatasetSpec
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (synthetic.SPEC, camvid.SPEC, oxford_pet.SPEC)}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images and masks of one split, memory-mapped and read-only: copy them before changing or moving them."""
+
+    images: np.ndarray
+    """(M, H, W, 3) uint8 RGB."""
+    masks: np.ndarray
+    """(M, H, W) uint8 class ids, 255 where void."""
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset at one size, ready to be put on a device."""
+
+    spec: DatasetSpec
+    size: tuple[int, int]
+    """(H, W)."""
+    splits: Mapping[str, Split]
+    """Keys train, val, test."""
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    def class_pixels_of(self, split: str) -> np.ndarray:
+        """(L,) int64 pixels of each class in a split at the prepared size, void not counted."""
+        return np.array(self.manifest["splits"][split]["class_pixels"], dtype=np.int64)
+
+    @property
+    def class_pixels(self) -> np.ndarray:
+        """(L,) int64 pixels of each class in the train split: the class frequencies that balanced losses use."""
+        return self.class_pixels_of("train")
+
+
+def prepare(
+    name: str,
+    size: tuple[int, int] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    protocol: str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    download: bool = False,
+) -> PreparedDataset:
+    """Open a dataset at one size, decoding and resizing it first if that has not been done.
+
+    Args:
+        name: a key of `DATASETS`.
+        size: (H, W); the dataset's default size if None.
+        root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
+        cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
+        protocol: how to split, one of `spec.protocols`; the first of them if None.
+        seed: draws the splits of Oxford-IIIT Pet and the images of the synthetic scenes; CamVid does not use it.
+        progress: show a bar while preparing.
+        download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
+
+    Raises:
+        ValueError: no such dataset, size or protocol.
+        DataError: the data are missing or damaged.
+    """
+    spec = get_spec(name)
+    height, width = size = spec.default_size if size is None else size
+    if min(size) < 1:
+        raise ValueError(f"size is (height, width), both at least 1; got {size}")
+    if protocol is not None and protocol not in spec.protocols:
+        raise ValueError(f"{name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
+    protocol = protocol or spec.protocols[0]
+
+    place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib").expanduser()
+    variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded
+    folder = place / "-".join([name, f"{height}x{width}", *variant])
+
+    source = _open_source(spec, root, protocol, seed, download)
+    manifest = store.read_manifest(folder)
+    if source is not None and (manifest is None or manifest["source"] != store.fingerprint(source)):
+        store.write(folder, spec, size, source, progress)
+        manifest = store.read_manifest(folder)
+    if manifest is None:
+        raise DataError(
+            f"{name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
+            f"To get {spec.title}:\n{spec.how_to_get}"
+        )
+    arrays = store.open_arrays(folder, manifest)
+    splits = {
+        split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(manifest["splits"][split]["names"]))
+        for split in store.SPLITS
+    }
+    return PreparedDataset(spec, (height, width), splits, folder, manifest)
+
+
+def get_spec(name: str) -> DatasetSpec:
+    """The facts about a dataset, by name.
+
+    Raises:
+        ValueError: no dataset has that name; the message lists those that exist and the nearest one.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"no dataset is called {name!r}; there are {', '.join(DATASETS)}.{hint}")
+
+
+def _open_source(
+    spec: DatasetSpec, root: str | os.PathLike[str] | None, protocol: str, seed: int, download: bool
+) -> Source | None:
+    """The source of a dataset, or None if there is no copy of it and none was asked for by naming `root`."""
+    if spec is synthetic.SPEC:
+        return synthetic.source(seed)
+    found = locate(spec, root)
+    if download and spec is oxford_pet.SPEC and (found is None or not is_complete(spec, found)):
+        oxford_pet.download(data_root(root))
+        found = locate(spec, root)
+    if found is None:
+        if root is not None:
+            raise DataError(f"{spec.name}: nothing at {data_root(root) / spec.folder}. To get it:\n{spec.how_to_get}")
+        return None
+    return camvid.source(found) if spec is camvid.SPEC else oxford_pet.source(found, protocol, seed)

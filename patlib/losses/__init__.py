@@ -1,0 +1,94 @@
+r"""Eight segmentation losses that are one family: adjust the logits, weight the pixels.
+
+Every method is three steps around one cross-entropy::
+
+    logits --adjust--> logits' --log-softmax--> nll (N,H,W),  p = exp(-nll)
+    loss = sum( weight * nll ) / normaliser
+
+========  =============================  ==========================  ====================
+name      adjust (in training)           weight of a pixel           normaliser
+========  =============================  ==========================  ====================
+ce        -                              1                           valid pixels
+focal     -                              (1 - p)^gamma               valid pixels
+cb        -                              w_class                     valid pixels
+cbfocal   -                              w_class (1 - p)^gamma       valid pixels
+bms       + log prior                    1                           valid pixels
+ldam      - margin (true class), times s 1                           valid pixels
+blv       + noise scaled by rarity       1                           valid pixels
+pat       -                              exp((1 - p - eps)/T) / S    images in the batch
+========  =============================  ==========================  ====================
+
+The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel of its weight tensor, so
+no method here needs an (N,L,H,W) tensor beyond the logits, their log-softmax and the gradient.
+
+Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W). "Valid" pixels are those whose
+label is not ``ignore_index``. A batch without valid pixels costs 0 and has a zero gradient.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+from patlib.losses.family import ClassPixels, PixelLoss, mask_sizes
+from patlib.losses.frequency import BLV, LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
+from patlib.losses.pixelwise import PAT, CrossEntropy, Focal
+
+__all__ = [
+    "BLV",
+    "LDAM",
+    "LOSSES",
+    "PAT",
+    "BalancedSoftmax",
+    "ClassBalanced",
+    "ClassBalancedFocal",
+    "CrossEntropy",
+    "Focal",
+    "PixelLoss",
+    "build_loss",
+    "loss_parameters",
+    "mask_sizes",
+]
+
+LOSSES: dict[str, type[PixelLoss]] = {
+    "ce": CrossEntropy,
+    "focal": Focal,
+    "cb": ClassBalanced,
+    "cbfocal": ClassBalancedFocal,
+    "bms": BalancedSoftmax,
+    "ldam": LDAM,
+    "blv": BLV,
+    "pat": PAT,
+}
+
+
+def loss_parameters(name: str) -> dict[str, Any]:
+    """The method's own parameters and their defaults, e.g. ``{"gamma": 2.0}`` for ``focal``."""
+    if name not in LOSSES:
+        close = difflib.get_close_matches(str(name), LOSSES, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"unknown loss {name!r}{hint}; known: {', '.join(LOSSES)}")
+    shared = inspect.signature(PixelLoss).parameters
+    own = inspect.signature(LOSSES[name]).parameters
+    return {key: parameter.default for key, parameter in own.items() if key not in shared}
+
+
+def build_loss(
+    name: str, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, **params: Any
+) -> PixelLoss:
+    """The loss of that name, called as ``loss(logits (N,L,H,W), target (N,H,W)) -> scalar``.
+
+    ``class_pixels`` (L,) are training-set pixel counts; cb, cbfocal, bms, ldam and blv need them. ``params`` are the
+    method's own: see :func:`loss_parameters`. Raises ValueError that names the value and the rule.
+
+    >>> import torch
+    >>> loss = build_loss("pat", num_classes=3, T=20)
+    >>> round(loss(torch.zeros(1, 3, 2, 2), torch.tensor([[[0, 0], [0, 255]]])).item(), 4)
+    1.1358
+    """
+    known = loss_parameters(name)
+    for key in params:
+        if key not in known:
+            raise ValueError(f"loss {name!r} has no parameter {key!r}; it takes: {', '.join(known) or 'none'}")
+    return LOSSES[name](num_classes, class_pixels, ignore_index, **params)

@@ -1,0 +1,135 @@
+"""The family behind the losses: one forward pass that leaves the adjustment and the weight to the methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ClassPixels = Sequence[float] | Tensor | None
+
+
+def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    r"""Mask sizes :math:`S_i^l`: how many pixels of image i carry label l (below Eq. 2 of the PAT paper).
+
+    ``target`` is (N,H,W); returns (N,L) int64. Ignored pixels count nowhere.
+    """
+    valid = target != ignore_index
+    return count_labels(target.long().masked_fill(~valid, 0), valid, num_classes)
+
+
+def count_labels(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
+    """Valid pixels of each class in each image, (N,L) int64, from labels (N,H,W) that hold 0 where not valid."""
+    counts = torch.zeros(len(labels), num_classes, dtype=torch.int64, device=labels.device)
+    # Adding 0 or 1 keeps every shape static; selecting the valid pixels would force a host synchronisation.
+    return counts.scatter_add_(1, labels.flatten(1), valid.flatten(1).long())
+
+
+def compute_dtype(logits: Tensor) -> torch.dtype:
+    """float32, or float64 for float64 logits: in half precision 1/S of a large mask underflows to 0."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+class PixelLoss(nn.Module):
+    """The family: subclasses say how logits are adjusted, how pixels are weighted, what the sum is divided by.
+
+    ``num_classes`` is L; ``class_pixels`` are the training set's pixel counts (L,), needed by the methods that use
+    class frequency. A class without a training pixel is treated as being as rare as the rarest class that has some:
+    a count of zero would make the official formulas infinite, and a count of one would push every other class aside.
+    """
+
+    needs_class_pixels = False
+
+    def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
+        super().__init__()
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
+            raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+            raise ValueError(f"ignore_index must be an integer label such as 255, got {ignore_index!r}")
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        if self.needs_class_pixels:
+            self.class_pixels = _check_class_pixels(type(self).__name__, class_pixels, num_classes)
+
+    def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Logits (N,L,H,W) as the log-softmax is to see them; ``labels`` (N,H,W) hold 0 at ignored pixels."""
+        return logits
+
+    def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        """Weight of each pixel, broadcastable to (N,H,W), from its nll, its label and whether it is valid."""
+        return nll.new_ones(())
+
+    def normaliser(self, valid: Tensor) -> Tensor | int:
+        """What the weighted sum is divided by: the number of valid pixels, unless a method says otherwise."""
+        return valid.sum().clamp_min(1)
+
+    def per_pixel(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Negative log-likelihood (N,H,W), 0 at ignored pixels, and the weight of each pixel, broadcast to the same."""
+        self._check_shapes(logits, target)
+        target = target.long()
+        valid = target != self.ignore_index
+        labels = target.masked_fill(~valid, 0)
+        self._check_labels(labels)
+        with torch.autocast(logits.device.type, enabled=False):
+            log_p = F.log_softmax(self.adjust(logits, labels), dim=1, dtype=compute_dtype(logits))
+            nll = F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none")
+            return nll, self.weight(nll, labels, valid).expand_as(nll)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Scalar loss of logits (N,L,H,W), any float type, and integer labels (N,H,W).
+
+        Half-precision logits are computed in float32, under autocast too; float64 stays float64.
+
+        Raises ValueError for shapes or types that do not fit and, where the labels are on the CPU, for a label
+        that is neither a class nor ``ignore_index``. On a GPU labels are not read back: that would stall it.
+        """
+        nll, weight = self.per_pixel(logits, target)
+        return (nll * weight).sum() / self.normaliser(target.long() != self.ignore_index)
+
+    def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
+        if logits.ndim != 4 or logits.shape[1] != self.num_classes or not logits.is_floating_point():
+            raise ValueError(
+                f"logits must be floating point of shape (N, {self.num_classes}, H, W), "
+                f"got {logits.dtype} {tuple(logits.shape)}"
+            )
+        if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+            raise ValueError(f"target must hold integer labels, got {target.dtype}; one-hot masks need argmax(dim=1)")
+        expected = (logits.shape[0], *logits.shape[2:])
+        if target.shape != expected:
+            raise ValueError(
+                f"target must have shape (N, H, W) = {expected} like the logits, got {tuple(target.shape)}"
+            )
+
+    def _check_labels(self, labels: Tensor) -> None:
+        if labels.device.type != "cpu" or torch.compiler.is_compiling() or labels.numel() == 0:
+            return
+        low, high = (int(bound) for bound in torch.aminmax(labels))
+        if low < 0 or high >= self.num_classes:
+            raise ValueError(
+                f"label {low if low < 0 else high} is neither a class (0..{self.num_classes - 1}) nor the ignore "
+                f"label {self.ignore_index}; remap it, or pass the label to ignore as ignore_index"
+            )
+
+
+def _check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int) -> Tensor:
+    if class_pixels is None:
+        raise ValueError(
+            f"{method} needs class_pixels, the training set's pixel count of each of {num_classes} classes"
+        )
+    counts = torch.as_tensor(class_pixels).detach().to("cpu", torch.float64)
+    if counts.shape != (num_classes,):
+        raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")
+    if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()) or not bool((counts > 0).any()):
+        raise ValueError(f"class_pixels must be finite, not negative and not all zero; got {counts.tolist()}")
+    return torch.where(counts > 0, counts, counts[counts > 0].min())
+
+
+def check_number(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> float:
+    """The value as a float, or ValueError naming the value and the rule."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not holds(value):
+        raise ValueError(f"{name} must be a number {rule}; got {value!r}")
+    return float(value)

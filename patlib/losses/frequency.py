@@ -1,0 +1,156 @@
+"""Losses that know the class frequencies of the training set: CB, CBFocal, BMS, LDAM and BLV."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from patlib.losses.family import ClassPixels, PixelLoss, check_number, compute_dtype
+from patlib.losses.pixelwise import focal_factor
+
+
+class ClassBalanced(PixelLoss):
+    r"""Class-balanced cross-entropy (Cui et al. 2019): :math:`\frac1M\sum_{ij} w_y\,(-\log p_{ij}^y)` with
+    :math:`w_c=\frac{1-\beta}{1-\beta^{n_c}}`, rescaled so that :math:`\sum_c w_c=L`.
+
+    As in the authors' softmax code the sum is divided by M valid pixels, not by the sum of their weights.
+    0 <= ``beta`` < 1 was meant for image counts. With pixel counts their 0.9999 makes :math:`\beta^{n_c}` vanish and
+    all weights equal, so the default is the paper's own recipe :math:`\beta=(N-1)/N`, with N all training pixels:
+    the weights then follow inverse frequency closely.
+    """
+
+    needs_class_pixels = True
+    class_weights: Tensor
+
+    def __init__(
+        self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, beta: float | None = None
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        if beta is None:
+            total = max(float(self.class_pixels.sum()), 1.0)
+            beta = (total - 1) / total
+        self.beta = check_number("beta", beta, "in [0, 1)", lambda value: 0 <= value < 1)
+        # expm1: subtracting from 1 would lose every digit where beta^n is close to 1.
+        log_beta = math.log(self.beta) if self.beta > 0 else -math.inf
+        weights = (1 - self.beta) / -torch.expm1(self.class_pixels * log_beta)
+        self.register_buffer("class_weights", weights * (num_classes / weights.sum()))
+
+    def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        return self.class_weights.to(nll.dtype)[labels]
+
+
+class ClassBalancedFocal(ClassBalanced):
+    r"""Class-balanced focal loss (Cui et al. 2019 with the softmax focal factor):
+    :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        beta: float | None = None,
+        gamma: float = 2.0,
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index, beta)
+        self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
+
+    def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        return super().weight(nll, labels, valid) * focal_factor(nll, self.gamma)
+
+
+class BalancedSoftmax(PixelLoss):
+    r"""Balanced softmax (BMS; Ren et al. 2020): mean cross-entropy of :math:`x^c+\log\pi_c`, :math:`\pi_c=n_c/\sum n`.
+
+    The loss adjusts whenever it is called; predictions use the raw logits. A class without a training pixel keeps
+    the official limit :math:`\pi_c\to0` (it leaves the softmax), with the smallest normal float32 in place of 0 so
+    that the loss stays finite should the class turn up.
+    """
+
+    needs_class_pixels = True
+    log_prior: Tensor
+
+    def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        counts = torch.as_tensor(class_pixels).detach().to("cpu", torch.float64)
+        prior = (counts / counts.sum()).clamp_min(torch.finfo(torch.float32).tiny)
+        self.register_buffer("log_prior", prior.log())
+
+    def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return logits + self.log_prior.to(compute_dtype(logits)).view(1, -1, 1, 1)
+
+
+class LDAM(PixelLoss):
+    r"""Label-distribution-aware margins (Cao et al. 2019): mean cross-entropy of
+    :math:`s\,(x^c-\Delta_y\mathbb 1[c=y])`, with :math:`\Delta_c\propto n_c^{-1/4}` and ``max_margin`` for the rarest.
+
+    Counts are those of the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits
+    of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
+    """
+
+    needs_class_pixels = True
+    margins: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        max_margin: float = 0.5,
+        scale: float = 20.0,
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
+        self.scale = check_number("scale", scale, "above 0", lambda value: value > 0)
+        margins = self.class_pixels**-0.25
+        self.register_buffer("margins", margins * (self.max_margin / margins.max()))
+
+    def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        scaled = logits.to(compute_dtype(logits)) * self.scale
+        margins = (self.scale * self.margins).to(scaled.dtype)[labels]
+        return scaled.scatter_add_(1, labels.unsqueeze(1), -margins.unsqueeze(1))
+
+
+class BLV(PixelLoss):
+    r"""Balancing logit variation (Wang et al. 2023): in training, mean cross-entropy of
+    :math:`x^c+|\delta|\,f_c/\max f`, :math:`f_c=\log\sum n-\log n_c`, :math:`\delta` clipped to [-1, 1] and drawn anew
+    for every pixel and class. In ``eval()`` it is plain cross-entropy.
+
+    ``law`` "gaussian" is the authors' N(0, sigma). They give no other; the PAT paper names two more without a formula,
+    read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
+    normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
+    authors' configuration also counts ignored ones.
+    """
+
+    needs_class_pixels = True
+    laws = ("gaussian", "uniform", "xavier")
+    variation: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        sigma: float = 0.5,
+        law: str = "gaussian",
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        self.sigma = check_number("sigma", sigma, "of at least 0", lambda value: value >= 0)
+        if law not in self.laws:
+            raise ValueError(f"law must be one of {', '.join(self.laws)}; got {law!r}")
+        self.law = law
+        rarity = self.class_pixels.sum().log() - self.class_pixels.log()
+        self.register_buffer("variation", rarity / rarity.max())
+
+    def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if not self.training:
+            return logits
+        noise = torch.empty_like(logits, dtype=compute_dtype(logits), requires_grad=False)
+        if self.law == "uniform":
+            noise.uniform_(-math.sqrt(3) * self.sigma, math.sqrt(3) * self.sigma)
+        else:
+            noise.normal_(0, self.sigma / (math.sqrt(self.num_classes) if self.law == "xavier" else 1))
+        # In place: the noise's own memory becomes the adjusted logits.
+        return noise.clamp_(-1, 1).abs_().mul_(self.variation.to(noise.dtype).view(1, -1, 1, 1)).add_(logits)

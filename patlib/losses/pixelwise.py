@@ -1,0 +1,92 @@
+"""Losses that look at pixels and masks alone: cross-entropy, focal and PAT."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from patlib.losses.family import ClassPixels, PixelLoss, check_number, count_labels
+
+
+class CrossEntropy(PixelLoss):
+    r"""Cross-entropy, Eq. 3 of the PAT paper as a mean: :math:`-\frac1M\sum_{ij}\log p_{ij}^{y}` over M valid pixels.
+
+    Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN.
+    """
+
+
+class Focal(PixelLoss):
+    r"""Softmax focal loss (Lin et al. 2017): :math:`\frac1M\sum_{ij}(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`.
+
+    The original is one sigmoid a class, with alpha, divided by the number of positives; segmentation (and the PAT
+    paper) uses this softmax form, divided by M valid pixels, not by M times L as some libraries do. The gradient
+    flows through the modulating factor. ``gamma`` >= 0.
+    """
+
+    def __init__(
+        self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, gamma: float = 2.0
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
+
+    def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        return focal_factor(nll, self.gamma)
+
+
+class PAT(PixelLoss):
+    r"""Pixel-wise adaptive training, Eq. 4 and 5 of the PAT paper, without its (N,L,H,W) weight tensor:
+
+    .. math:: \frac1B\sum_i\sum_j \frac{\beta_{ij}^{y}}{S_i^{y}}\,(-\log p_{ij}^y),\qquad
+              \beta_{ij}^{y}=\exp\frac{1-p_{ij}^y-\epsilon}{T}
+
+    Sums run over B images and their pixels j; S is the size of the pixel's class in its image (:func:`mask_sizes`);
+    a class absent from an image contributes nothing (Eq. 4 has 0/0 there). The value is the sum of per-image class
+    means, so about as many times cross-entropy as an image has classes.
+
+    ``T`` > 0 and 0 <= ``eps`` <= 1 shape beta; the paper gives no value of eps. ``detach=True`` stops the gradient
+    at beta, on which the paper is silent; the value is the same. ``size_weight=False`` leaves out 1/S (the pixels are
+    then summed, as in Eq. 3) and ``adaptive=False`` leaves out beta: the two halves of the method, one at a time.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        T: float = 20.0,
+        eps: float = 0.0,
+        detach: bool = True,
+        size_weight: bool = True,
+        adaptive: bool = True,
+    ) -> None:
+        super().__init__(num_classes, class_pixels, ignore_index)
+        self.T = check_number(
+            "T", T, "above 0 (above 1/80, so that exp(1/T) fits float32)", lambda value: value > 1 / 80
+        )
+        self.eps = check_number("eps", eps, "in [0, 1]", lambda value: 0 <= value <= 1)
+        for name, value in {"detach": detach, "size_weight": size_weight, "adaptive": adaptive}.items():
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} must be True or False; got {value!r}")
+        self.detach = detach
+        self.size_weight = size_weight
+        self.adaptive = adaptive
+
+    def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        weight = nll.new_ones(())
+        if self.adaptive:
+            p = torch.exp(-(nll.detach() if self.detach else nll))
+            weight = torch.exp((1 - p - self.eps) / self.T)
+        if self.size_weight:
+            sizes = count_labels(labels, valid, self.num_classes).clamp_min(1)
+            weight = weight / sizes.gather(1, labels.flatten(1)).view_as(labels)
+        return weight
+
+    def normaliser(self, valid: Tensor) -> int:
+        return max(len(valid), 1)
+
+
+def focal_factor(nll: Tensor, gamma: float) -> Tensor:
+    """The modulating factor :math:`(1-p)^\\gamma` from nll = -log p."""
+    # At p = 1 the slope of (1-p)^gamma is infinite for gamma < 1, and 0 times infinity is NaN. The slope of the
+    # product with nll is 0 there, which is what the floor gives: below it no gradient flows into the factor.
+    return (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).tiny) ** gamma

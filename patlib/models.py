@@ -1,0 +1,87 @@
+"""Encoder-decoders for segmentation: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W.
+
+SegNet (Badrinarayanan et al. 2017) at the size the PAT paper's released code uses: four stages, not VGG16's five.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SMALLEST_SIDE = 16
+
+
+def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
+    """3x3 convolution (no bias: batch norm has one), batch norm, ReLU; keeps H and W."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class SegNet(nn.Module):
+    """Encoder that remembers where each maximum was, decoder that puts values back there.
+
+    ``width`` is the channels of the first stage, doubled at each of the next three (32-64-128-256 in the released
+    code), with 2, 2, 3, 3 convolutions. ``released_head=True`` ends in batch norm and ReLU as the released code
+    does: logits then cannot be negative. The default ends in a linear layer, as in the SegNet paper.
+    """
+
+    convolutions = (2, 2, 3, 3)
+
+    def __init__(self, num_classes: int, width: int = 32, released_head: bool = False) -> None:
+        super().__init__()
+        channels = [width * 2**stage for stage in range(len(self.convolutions))]
+        self.encoder = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        below = 3
+        for stage, (count, own) in enumerate(zip(self.convolutions, channels, strict=True)):
+            self.encoder.append(
+                nn.Sequential(conv_block(below, own), *(conv_block(own, own) for _ in range(count - 1)))
+            )
+            last: nn.Module
+            if stage > 0:
+                last = conv_block(own, below)
+            elif released_head:
+                last = conv_block(own, num_classes)
+            else:
+                last = nn.Conv2d(own, num_classes, 3, padding=1)
+            self.decoder.insert(0, nn.Sequential(*(conv_block(own, own) for _ in range(count - 1)), last))
+            below = own
+
+    def forward(self, images: Tensor) -> Tensor:
+        if min(images.shape[-2:]) < SMALLEST_SIDE:
+            raise ValueError(f"images must be at least {SMALLEST_SIDE} pixels a side, got {tuple(images.shape)}")
+        x, places = images, []
+        for stage in self.encoder:
+            x = stage(x)
+            size = x.shape[-2:]
+            x, indices = F.max_pool2d(x, 2, return_indices=True)
+            places.append((indices, size))
+        for stage in self.decoder:
+            indices, size = places.pop()
+            # The size before pooling, so that an odd row or column comes back.
+            x = stage(F.max_unpool2d(x, indices, (2, 2), output_size=size))
+        return x
+
+
+MODELS: dict[str, type[nn.Module]] = {"segnet": SegNet}
+
+
+def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
+    """The network of that name, mapping images (N,3,H,W) to logits (N,L,H,W).
+
+    Raises ValueError for an unknown name and for sizes that are not positive.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    for key, value, least in (("num_classes", num_classes, 2), ("width", width, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{key} must be an integer of at least {least}, got {value!r}")
+    return MODELS[name](num_classes, width, released_head)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

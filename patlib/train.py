@@ -1,0 +1,241 @@
+"""The training loop: data resident on the device, one host synchronisation an epoch, one record a run.
+
+Nothing here knows a loss or a dataset by name. Lightning Fabric chooses device and precision.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric, seed_everything
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from patlib import data
+from patlib.config import RunConfig
+from patlib.data import IGNORE_INDEX, PreparedDataset, Split
+from patlib.files import write_json, write_weights
+from patlib.losses import build_loss, loss_parameters
+from patlib.metrics import SegmentationMetrics
+from patlib.models import build_model, count_parameters
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+class NonFiniteLossError(RuntimeError):
+    """The training loss became infinite or NaN; the message names the step, the images and the last good weights."""
+
+
+class DeviceSplit:
+    """A split as uint8 tensors on a device: images (M,3,H,W) and masks (M,H,W), so that no worker decodes anything."""
+
+    def __init__(self, split: Split, device: torch.device) -> None:
+        self.names = split.names
+        self.images = torch.from_numpy(np.array(split.images)).to(device).permute(0, 3, 1, 2)
+        self.masks = torch.from_numpy(np.array(split.masks)).to(device)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N,3,H,W) float in [0, 1], channels-last, and labels (N,H,W) int64 of the given rows."""
+        images = self.images[index].float().div_(255).contiguous(memory_format=torch.channels_last)
+        return images, self.masks[index].long()
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All batches, in the order of the split."""
+        for index in torch.arange(len(self.names), device=self.masks.device).split(batch_size):
+            yield self.batch(index)
+
+
+def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Flip left to right those images (N,3,H,W) and masks (N,H,W) that ``chosen`` (N,) bool names."""
+    return (
+        torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images),
+        torch.where(chosen.view(-1, 1, 1), masks.flip(-1), masks),
+    )
+
+
+def fit(
+    config: RunConfig, folder: str | Path, dataset: PreparedDataset | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
+
+    "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
+    versions and the machine, the curves, and of both checkpoints the confusion matrix and the cross-entropy on
+    every split: everything a table needs. ``dataset`` saves opening it again for several runs.
+
+    Raises :class:`NonFiniteLossError` at the end of the epoch in which the loss stopped being finite.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset = dataset or open_dataset(config, progress)
+    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=PRECISIONS[config.precision])
+    seed_everything(config.seed, verbose=False)
+    network = build_model(config.model, dataset.spec.num_classes, config.model_width, config.released_head)
+    network = network.to(memory_format=torch.channels_last)
+    loss = build_loss(
+        config.loss, dataset.spec.num_classes, torch.from_numpy(dataset.class_pixels), IGNORE_INDEX,
+        **config.loss_parameters,
+    )  # fmt: skip
+    if fabric.device.type == "mps":
+        loss = loss.float()  # MPS has no float64, in which the class tables are kept
+    loss = loss.to(fabric.device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    # compile() is applied in place, so that `network` stays a plain module whose weights can be saved.
+    if config.compile:
+        network.compile()
+        loss.compile()
+    model, wrapped_optimizer = fabric.setup(network, optimizer)
+    splits = {name: DeviceSplit(split, fabric.device) for name, split in dataset.splits.items()}
+
+    train_split, order = splits["train"], torch.Generator().manual_seed(config.seed)
+    steps = -(-len(train_split.names) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
+    curves: list[dict[str, float]] = []
+    best = -1.0
+    bar = tqdm(
+        total=config.epochs * steps, desc=f"{config.loss} on {config.dataset}", unit="step", disable=not progress
+    )
+    for epoch in range(config.epochs):
+        started = time.perf_counter()
+        model.train()
+        batches = torch.randperm(len(train_split.names), generator=order).split(config.batch_size)
+        losses = torch.zeros(steps, device=fabric.device)
+        for step, index in enumerate(batches):
+            images, masks = train_split.batch(index.to(fabric.device, non_blocking=True))
+            if config.augment:
+                chosen = torch.rand(len(index), generator=order) < 0.5
+                images, masks = mirror(images, masks, chosen.to(fabric.device, non_blocking=True))
+            value = loss(model(images), masks)
+            fabric.backward(value)
+            wrapped_optimizer.step()
+            wrapped_optimizer.zero_grad(set_to_none=True)
+            schedule.step()
+            losses[step] = value.detach()
+            bar.update()
+        # The epoch's only synchronisation: the losses come back together.
+        history = losses.tolist()
+        if not np.isfinite(history).all():
+            bar.close()
+            raise _non_finite(history, batches, train_split.names, epoch, folder)
+        trained = time.perf_counter()
+        scores = evaluate(model, splits["val"], dataset.spec.num_classes, config.batch_size).compute()
+        curves.append({
+            "epoch": epoch + 1,
+            "train_loss": float(np.mean(history)),
+            "val_miou": float(scores["miou"]),
+            "val_pixel_acc": float(scores["pixel_acc"]),
+            "val_cross_entropy": float(scores["cross_entropy"]),
+            "train_seconds": trained - started,
+            "val_seconds": time.perf_counter() - trained,
+        })  # fmt: skip
+        write_weights(folder / "last.safetensors", network)
+        if curves[-1]["val_miou"] > best:
+            best = curves[-1]["val_miou"]
+            write_weights(folder / "best.safetensors", network)
+        bar.set_postfix(loss=f"{curves[-1]['train_loss']:.3f}", val_miou=f"{curves[-1]['val_miou']:.3f}")
+    bar.close()
+
+    checkpoints = {}
+    for name in ("last", "best"):
+        network.load_state_dict(load_file(folder / f"{name}.safetensors"))
+        checkpoints[name] = {
+            "epoch": config.epochs if name == "last" else 1 + int(np.argmax([row["val_miou"] for row in curves])),
+            "splits": {
+                split: _measured(evaluate(model, rows, dataset.spec.num_classes, config.batch_size))
+                for split, rows in splits.items()
+            },
+        }
+    record = {
+        "config": config.model_dump(),
+        "loss_parameters": {**loss_parameters(config.loss), **config.loss_parameters},
+        "dataset": _facts(dataset),
+        "parameters": count_parameters(network),
+        "curves": curves,
+        "checkpoints": checkpoints,
+        "machine": _machine(fabric.device),
+    }
+    write_json(folder / "record.json", record)
+    return record
+
+
+def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
+    """The dataset a configuration names, prepared at its size."""
+    return data.prepare(
+        config.dataset, config.image_size, protocol=config.protocol, seed=config.data_seed, progress=progress
+    )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, split: DeviceSplit, num_classes: int, batch_size: int) -> SegmentationMetrics:
+    """Metrics of a model over a whole split; the model is left in evaluation mode."""
+    model.eval()
+    metrics = SegmentationMetrics(num_classes, IGNORE_INDEX).to(split.masks.device)
+    for images, masks in split.in_order(batch_size):
+        metrics.update(model(images), masks)
+    return metrics
+
+
+def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
+    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last"."""
+    config = RunConfig(**record["config"])
+    model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
+    model.load_state_dict(load_file(Path(folder) / f"{checkpoint}.safetensors"))
+    return model.eval()
+
+
+def _measured(metrics: SegmentationMetrics) -> dict[str, Any]:
+    scores = metrics.compute()
+    return {"confusion": metrics.confusion.tolist(), "cross_entropy": float(scores["cross_entropy"])}
+
+
+def _non_finite(
+    history: list[float], batches: tuple[Tensor, ...], names: tuple[str, ...], epoch: int, folder: Path
+) -> NonFiniteLossError:
+    step = int(np.argmin(np.isfinite(history)))
+    images = ", ".join(names[row] for row in batches[step].tolist())
+    good = f"{folder / 'last.safetensors'} (after epoch {epoch})" if epoch else "none: it was the first epoch"
+    return NonFiniteLossError(
+        f"the loss is {history[step]} at epoch {epoch + 1}, step {step + 1} of {len(batches)}, on the images {images}; "
+        f"last good checkpoint: {good}. Lower learning_rate, or use precision='fp32'."
+    )
+
+
+def _facts(dataset: PreparedDataset) -> dict[str, Any]:
+    return {
+        "name": dataset.spec.name,
+        "classes": list(dataset.spec.classes),
+        "size": list(dataset.size),
+        "class_pixels": dataset.class_pixels.tolist(),
+        "images": {name: len(split) for name, split in dataset.splits.items()},
+    }
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    on_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if on_gpu else f"{device.type} ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy")},
+    }
+
+
+def _commit() -> str | None:
+    """The commit the library was run from, marked when files differed from it; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
