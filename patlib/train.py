@@ -5,6 +5,7 @@ Nothing here knows a loss or a dataset by name. Lightning Fabric chooses device 
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 import time
@@ -76,6 +77,7 @@ def fit(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _commit()  # asked before training: the repository may move on while a long run goes
     dataset = dataset or open_dataset(config, progress)
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=PRECISIONS[config.precision])
     seed_everything(config.seed, verbose=False)
@@ -231,8 +233,9 @@ def _machine(device: torch.device) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _commit() -> str | None:
-    """The commit the library was run from, marked when files differed from it; None outside a repository."""
+    """The commit the library was loaded from, marked when files differed from it; None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)

@@ -223,7 +223,7 @@ class Scene:
             self.paint(box(x + side * wide, y - 0.5 * tall, 0.14 * wide, 0.12 * tall), lamp, CAR, near)
 
     def draw_pole(self, x: float, y: float, metre: float, near: float) -> None:
-        tall, thick = self.rng.uniform(3.5, 7) * metre, max(1.5, self.rng.uniform(0.1, 0.18) * metre)
+        tall, thick = self.rng.uniform(3.5, 7) * metre, max(2.0, self.rng.uniform(0.1, 0.18) * metre)
         grey = self.pick(GREYS) * self.rng.uniform(0.6, 1.2)
         self.paint(box(x, y - tall, thick, tall), grey, POLE, near)
         if self.rng.random() < 0.4:
@@ -231,7 +231,7 @@ class Scene:
             self.paint(box(x if x < self.vanishing else x - arm, y - tall, arm, thick), grey, POLE, near)
 
     def draw_sign(self, x: float, y: float, metre: float, near: float) -> None:
-        tall, thick = self.rng.uniform(2.2, 3) * metre, max(1.5, 0.09 * metre)
+        tall, thick = self.rng.uniform(2.2, 3) * metre, max(2.0, 0.09 * metre)
         self.paint(box(x - thick / 2, y - tall, thick, tall), self.pick(GREYS), POLE, near)
         outer, round_ = self.rng.uniform(0.34, 0.55) * metre, self.rng.random() < 0.5
         face = WHITE if self.rng.random() < 0.5 else self.pick(PAINTS)

@@ -1,0 +1,44 @@
+"""A contact sheet: images beside their masks, with a legend of the classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from patlib.data.prepared import PreparedDataset
+from patlib.data.spec import VOID_COLOUR, colourise
+
+PAIRS_PER_ROW = 3
+
+
+def contact_sheet(dataset: PreparedDataset, split: str, count: int) -> Figure:
+    """Draw `count` images of a split, spread evenly over it, each with its coloured mask to its right.
+
+    A bare `Figure` is used, not pyplot: it needs no display and leaves the caller's plotting state alone.
+
+    Raises:
+        ValueError: there is no such split.
+    """
+    if split not in dataset.splits:
+        raise ValueError(f"no split is called {split!r}; there are {', '.join(dataset.splits)}")
+    chosen = dataset.splits[split]
+    count = min(count, len(chosen))
+    rows = -(-count // PAIRS_PER_ROW)
+    height, width = dataset.size
+    figure = Figure(figsize=(12, 12 * rows / PAIRS_PER_ROW * height / (2 * width) + 1.1), dpi=150, layout="constrained")
+    axes = figure.subplots(rows, PAIRS_PER_ROW, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, index in zip(axes.flat, np.linspace(0, len(chosen) - 1, count).astype(int), strict=False):
+        mask = colourise(chosen.masks[index], dataset.spec)
+        axis.imshow(np.concatenate([chosen.images[index], mask], axis=1), interpolation="nearest")
+    colours = [*dataset.spec.palette, VOID_COLOUR]
+    names = [*dataset.spec.classes, "void"]
+    patches = [
+        Patch(facecolor=tuple(part / 255 for part in colour), edgecolor="0.4", linewidth=0.5, label=name)
+        for colour, name in zip(colours, names, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
+    figure.suptitle(f"{dataset.spec.title}: {split}, {height}x{width}")
+    return figure
