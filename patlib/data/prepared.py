@@ -2,8 +2,8 @@
 
 What happens when `prepare` is called again:
 
-- The arrays are compared with the checksums kept beside them. One that differs raises `DataError`: a cache that changes by
-  itself means a failing disk or a stray write, and silently preparing it again would hide that.
+- The arrays are compared with the checksums kept beside them. One that differs raises `DataError`: a cache that changes
+  by itself means a failing disk or a stray write, and silently preparing it again would hide that.
 - If the source files have changed since (by name, byte size or modification time), it is prepared again.
 - If the source files are gone, what was prepared is used as it is, so the cache alone can be taken to another machine.
 

@@ -43,7 +43,7 @@ def data_root(root: str | os.PathLike[str] | None) -> Path:
 
 
 def locate(spec: DatasetSpec, root: str | os.PathLike[str] | None = None) -> Path | None:
-    """The folder of a dataset under the data root, or the root itself if that is the dataset; None if neither is there."""
+    """The folder of a dataset under the data root, or the root itself if that is the dataset; else None."""
     base = data_root(root)
     if (base / spec.folder).is_dir():
         return base / spec.folder
@@ -86,13 +86,13 @@ def load_pair(image_path: Path, mask_path: Path, labels: Mapping[int, int]) -> P
     mask = _decode(mask_path)
     if mask.mode != "L":
         raise DataError(
-            f"{mask_path}: expected a label mask (8-bit, one channel, Pillow mode 'L'), got mode {mask.mode!r}. Its pixels "
-            f"are colours, not class ids: use the dataset's label files, or map colours to ids and save with mode 'L'."
+            f"{mask_path}: expected a label mask (8-bit, one channel, Pillow mode 'L'), got mode {mask.mode!r}. Its "
+            f"pixels are colours, not class ids: use the dataset's label files, or map colours to ids and save as 'L'."
         )
     if mask.size != image.size:
         raise DataError(
-            f"{mask_path}: mask is {mask.width}x{mask.height} but its image {image_path} is {image.width}x{image.height} "
-            f"(width x height). Use image and mask from the same copy of the dataset."
+            f"{mask_path}: mask is {mask.width}x{mask.height} (width x height) but its image {image_path} is "
+            f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset."
         )
     table = np.zeros(256, dtype=np.uint8)
     table[list(labels)] = list(labels.values())
@@ -115,6 +115,7 @@ def _decode(path: Path) -> Image.Image:
             image.load()
             return image
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error}). Delete it and copy it from the dataset again.") from error
+        message = f"{path}: cannot be read as an image ({error}). Delete it and copy it from the dataset again."
+        raise DataError(message) from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant

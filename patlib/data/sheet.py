@@ -36,8 +36,8 @@ def contact_sheet(dataset: PreparedDataset, split: str, count: int) -> Figure:
     colours = [*dataset.spec.palette, VOID_COLOUR]
     names = [*dataset.spec.classes, "void"]
     patches = [
-        Patch(facecolor=tuple(part / 255 for part in colour), edgecolor="0.4", linewidth=0.5, label=name)
-        for colour, name in zip(colours, names, strict=True)
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="0.4", linewidth=0.5, label=name)
+        for (red, green, blue), name in zip(colours, names, strict=True)
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(f"{dataset.spec.title}: {split}, {height}x{width}")

@@ -1,6 +1,6 @@
 """What a segmentation dataset is: its classes, its colours, where it comes from.
 
-Shapes use N images, L classes, H rows, W columns. A label mask holds class ids 0..L-1, and 255 where no class was given.
+Shapes use L classes, H rows, W columns. A label mask holds class ids 0..L-1, and 255 where no class was given.
 """
 
 from __future__ import annotations
@@ -71,6 +71,6 @@ def colourise(mask: np.ndarray, spec: DatasetSpec) -> np.ndarray:
     wrong = np.unique(mask[(mask != IGNORE_INDEX) & ((mask < 0) | (mask >= spec.num_classes))])
     if wrong.size:
         raise ValueError(
-            f"mask holds the value {wrong[0]}; {spec.name} has class ids 0..{spec.num_classes - 1} and {IGNORE_INDEX} (void)"
+            f"mask holds the value {wrong[0]}; {spec.name} has class ids 0..{spec.num_classes - 1}, and 255 for void"
         )
     return colours[mask]

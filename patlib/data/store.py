@@ -45,14 +45,15 @@ def fingerprint(source: Source) -> str:
 
 
 def write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
-    """Prepare into a temporary sibling, then rename: a crash leaves no half-written `folder`, and two writers never mix.
+    """Prepare into a temporary sibling, then rename: a crash leaves no half `folder`, and two writers never mix.
 
     Raises:
         DataError: a source file is missing or damaged, or a split is empty.
     """
     for split in SPLITS:
         if not source.splits[split]:
-            raise DataError(f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}")
+            message = f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}"
+            raise DataError(message)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "dataset": spec.name,
@@ -90,8 +91,8 @@ def _write_split(
         image, mask = item.load()
         # Pillow's BILINEAR widens with the scale, so shrinking averages instead of skipping pixels.
         images[i] = image.resize((width, height), Image.Resampling.BILINEAR)
-        # Class ids are names, not quantities: between road (3) and car (8) there is no 5.5. Any interpolation would invent
-        # thin rims of classes that are not in the image, and a loss that weights by 1/size would care about them most.
+        # Class ids are names, not quantities: between road (3) and car (8) there is no 5.5. Interpolation would invent
+        # thin rims of classes that are not in the image, and a loss that weights by 1/size would heed those most.
         masks[i] = mask.resize((width, height), Image.Resampling.NEAREST)
         counts += np.bincount(masks[i].ravel(), minlength=256)
         bar.update()
@@ -116,7 +117,7 @@ def _publish(work: Path, folder: Path, source: str) -> None:
             there = read_manifest(folder)
             if there is not None and there["source"] == source:
                 return
-            # What is there is older, or of an earlier format. Move it away in one step; a reader that has it open keeps it.
+            # What is there is older. Move it away in one step; whoever has its arrays open keeps them.
             stale = work.with_name(f"{work.name}-old")
             with contextlib.suppress(FileNotFoundError):
                 os.rename(folder, stale)

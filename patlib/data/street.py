@@ -1,11 +1,11 @@
 """Draws the synthetic street scenes: a pinhole camera at the wheel of a car, and everything placed in metres.
 
-What keeps the classes from being told apart by colour: walls, cars, clothes and signs draw from one pool of paints; road,
-sidewalk, poles and cloudy sky are all grey; windows mirror the sky; posters on walls look like signs; tree trunks look like
-poles; a cyclist's upper body is a person's. Light, haze, shadows and noise change from scene to scene.
+What keeps the classes from being told apart by colour: walls, cars, clothes and signs draw from one pool of paints;
+road, sidewalk, poles and cloudy sky are all grey; windows mirror the sky; posters on walls look like signs; tree trunks
+look like poles; a cyclist's upper body is a person's. Light, haze, shadows and noise change from scene to scene.
 
-Only additions, multiplications, divisions and comparisons are used, so that a seed gives the same bytes on every machine:
-`sin`, `exp` and sums may differ in the last bit from one processor to the next.
+Only additions, multiplications, divisions and comparisons are used, so that a seed gives the same bytes on every
+machine: `sin`, `exp` and sums may differ in the last bit from one processor to the next.
 
 Shapes use H rows, W columns; h and w are those of a window, the part of the picture that a shape can touch.
 """
@@ -63,7 +63,7 @@ def box(left: float, top: float, width: float, height: float) -> Area:
 
 def disc(x: float, y: float, radius_x: float, radius_y: float, limit: float | np.ndarray = 1) -> Area:
     """An ellipse; a limit (H, W) around 1 makes its edge ragged."""
-    reach = float(np.max(limit))
+    reach = max(1.0, float(np.max(limit)))
     window = _window(x - reach * radius_x, y - reach * radius_y, x + reach * radius_x, y + reach * radius_y)
     distance = ((COLUMNS[:, window[1]] - x) / radius_x) ** 2 + ((ROWS[window[0]] - y) / radius_y) ** 2
     return window, distance < (limit[window] if isinstance(limit, np.ndarray) else limit)
@@ -116,14 +116,17 @@ class Scene:
         window, inside = area
         far = 1 - min(nearness, 1.0)
         veil = self.haze * far * far * far * far
-        np.copyto(self.image[window], colour * (1 - veil) + self.sky * veil, where=inside[..., None])
+        seen = colour * (1 - veil) + self.sky * veil
+        # A mask repeated for the three channels is copied six times as fast as one that is broadcast.
+        np.copyto(self.image[window], seen, where=np.repeat(inside[..., None], 3, axis=2))
         np.copyto(self.mask[window], np.uint8(label), where=inside)
 
     def draw_sky(self) -> None:
         fade = np.clip(ROWS / self.horizon, 0, 1)[..., None]
         clear = self.sky * (1 - 0.35 * fade) + WHITE * 0.35 * fade
         clouds = np.clip(self.cloud(5) + 0.5 * self.coarse + self.rng.uniform(-0.6, 0.4), 0, 1)[..., None]
-        self.paint((ALL, np.array(True)), clear * (1 - clouds) + self.pick(GREYS[2:4]) * 1.2 * clouds, SKY)
+        cloudy = clear * (1 - clouds) + self.pick(GREYS[2:4]) * 1.2 * clouds
+        self.paint((ALL, np.ones((HEIGHT, WIDTH), dtype=bool)), cloudy, SKY)
 
     def draw_ground(self) -> None:
         stain = 0.05 * self.cloud(9)[..., None]
@@ -179,18 +182,19 @@ class Scene:
         rng, left, right = self.rng, self.left, self.right
         beside = (left - 0.5 * self.pavement, right + 0.5 * self.pavement)
         lanes = (left + 1.1, right - 1.1, (left + right) / 2 - 1.6)
+        # What, how many (negative numbers are none), where across, how far from there, and how far ahead.
         plan = (
-            (self.draw_tree, rng.integers(1, 6), beside, 1.2, (7, 40)),
-            (self.draw_car, rng.integers(0, 5), lanes, 0.3, (7, 38)),
-            (self.draw_pole, rng.integers(0, 5), beside, 0.8, (7, 25)),
-            (self.draw_sign, max(0, rng.integers(-2, 4)), beside, 0.8, (7, 16)),
-            (self.draw_person, max(0, rng.integers(-3, 5)), (*beside, 0.0), 1.0, (7, 22)),
-            (self.draw_bicyclist, rng.integers(0, 2), lanes, 0.8, (7.5, 17)),
+            (self.draw_tree, (1, 6), beside, 1.2, (7, 40)),
+            (self.draw_car, (0, 5), lanes, 0.3, (7, 38)),
+            (self.draw_pole, (0, 5), beside, 0.8, (7, 25)),
+            (self.draw_sign, (-2, 4), beside, 0.8, (7, 16)),
+            (self.draw_person, (-3, 5), (*beside, 0.0), 1.0, (7, 22)),
+            (self.draw_bicyclist, (0, 2), lanes, 0.8, (7.5, 17)),
         )
         things = [
             (rng.uniform(*depths), draw, places[rng.integers(len(places))] + rng.uniform(-spread, spread))
-            for draw, count, places, spread, depths in plan
-            for _ in range(count)
+            for draw, counts, places, spread, depths in plan
+            for _ in range(rng.integers(*counts))
         ]
         for depth, draw, across in sorted(things, key=lambda thing: -thing[0]):
             # The focal length is one picture height, so a metre at this depth covers HEIGHT / depth pixels.

@@ -1,7 +1,7 @@
 """Synthetic street scenes: a small long-tailed dataset that needs no download.
 
-A seed gives 160 train, 40 val and 40 test images. Like CamVid, road covers more than a hundred times as many pixels as the
-rarest class, and the rare classes are absent from about half of the images. How a scene is drawn is in `street.py`.
+A seed gives 160 train, 40 val and 40 test images. As in CamVid, road covers more than a hundred times as many pixels as
+the rarest class, and the rare classes are absent from about half of the images. `street.py` draws the scenes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,25 @@ from patlib.data import street
 from patlib.data.reading import Item, Pair, Source
 from patlib.data.spec import DatasetSpec
 
+# The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
+CLASSES = {
+    "Sky": (102, 149, 252),
+    "Building": (86, 75, 85),
+    "Road": (153, 78, 154),
+    "Sidewalk": (242, 151, 224),
+    "Vegetation": (72, 160, 61),
+    "Car": (12, 0, 171),
+    "Pole": (139, 139, 143),
+    "Sign": (234, 195, 13),
+    "Person": (245, 14, 25),
+    "Bicyclist": (116, 6, 3),
+}
+
 SPEC = DatasetSpec(
     name="synthetic",
     title="Synthetic street scenes",
-    classes=("Sky", "Building", "Road", "Sidewalk", "Vegetation", "Car", "Pole", "Sign", "Person", "Bicyclist"),
-    palette=(
-        (110, 175, 230), (112, 84, 80), (128, 64, 128), (232, 130, 215), (90, 140, 40), (10, 20, 140), (170, 170, 160),
-        (250, 215, 0), (225, 25, 50), (90, 5, 25),
-    ),
+    classes=tuple(CLASSES),
+    palette=tuple(CLASSES.values()),
     paper_size=(64, 96),
     default_size=(64, 96),
     licence="MIT, as this library",
@@ -39,7 +50,7 @@ COUNTS = {"train": 160, "val": 40, "test": 40}
 
 
 def source(seed: int) -> Source:
-    """The scenes of a seed, each drawn from its own random stream: changing one count would not change the other scenes."""
+    """The scenes of a seed, each drawn from its own random stream: changing a count would not change other scenes."""
     splits = {
         split: [Item(f"{split}_{i:03d}", partial(_draw, seed, number, i)) for i in range(count)]
         for number, (split, count) in enumerate(COUNTS.items())
