@@ -6,6 +6,7 @@ executed notebook. The record is written last, so a folder with a record is a fi
 
 from __future__ import annotations
 
+import difflib
 import json
 import traceback
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from patlib.config import RunConfig
-from patlib.files import replacing
 
 Record = dict[str, Any]
 
@@ -41,54 +41,63 @@ def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = 
 
     failures = []
     for config in configs:
-        run_folder = Path(folder) / config.dataset / config.run_name
-        if (run_folder / "record.json").exists():
+        own = run_folder(config, folder)
+        if (own / "record.json").exists():
             continue
         try:
-            fit(config, run_folder, open_dataset(config, progress), progress)
-            (run_folder / "error.txt").unlink(missing_ok=True)
+            fit(config, own, open_dataset(config, progress), progress)
+            (own / "error.txt").unlink(missing_ok=True)
         except Exception as error:
-            run_folder.mkdir(parents=True, exist_ok=True)
-            (run_folder / "error.txt").write_text(traceback.format_exc())
+            own.mkdir(parents=True, exist_ok=True)
+            (own / "error.txt").write_text(traceback.format_exc())
             failures.append((config.run_name, f"{type(error).__name__}: {error}"))
     return failures
 
 
-def notebook_parameters(namespace: Mapping[str, Any]) -> RunConfig:
-    """The configuration stated by the variables of a notebook whose first cells hold nothing but parameters.
+def run_folder(config: RunConfig, folder: str | Path) -> Path:
+    """Where a run lives below ``folder``: ``<dataset>/<run name>``."""
+    return Path(folder) / config.dataset / config.run_name
 
-    Papermill only warns about a parameter that the notebook does not have. Here every public variable must be a
-    field of :class:`~patlib.config.RunConfig`: a misspelt name raises ValueError, and so does a wrong type.
+
+def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
+    """Configuration and run folder from the variables of a notebook that so far holds nothing but parameters.
+
+    Papermill only warns about a parameter that a notebook does not have. Here every public variable with a plain value
+    must be a field of :class:`~patlib.config.RunConfig` or ``folder``, below which the run gets its own: a misspelt
+    name raises ValueError, and so does a wrong type.
     """
-    jupyter_names = {"In", "Out", "exit", "quit", "open", "get_ipython"}
-    given = {
+    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    jupyter_names = ("In", "Out")
+    given: dict[str, Any] = {
         name: value
         for name, value in namespace.items()
-        if not name.startswith("_") and name not in jupyter_names and type(value).__name__ != "module"
+        if isinstance(value, plain) and not name.startswith("_") and name not in jupyter_names
     }
-    return RunConfig(**given)
+    folder = given.pop("folder", "runs")
+    for name in given:
+        if name not in RunConfig.model_fields:
+            close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"unknown parameter {name!r}{hint} Known: folder, {', '.join(RunConfig.model_fields)}. "
+                "(In a live notebook: restart the kernel if it is a variable of your own.)"
+            )
+    config = RunConfig(**given)
+    return config, run_folder(config, folder)
 
 
 def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) -> Path:
-    """Execute a parameterised notebook with papermill into the run's folder; returns the executed notebook.
+    """Execute the parameterised notebook with papermill; returns the executed one, in the run's folder.
 
-    The notebook is named ``notebook.ipynb`` only when every cell has run; one that failed is kept beside it as
-    ``failed.ipynb`` with the error in place, and papermill's exception is raised.
+    It is named ``notebook.ipynb`` only when every cell has run. One that failed is kept as ``failed.ipynb``, with the
+    error in its place, and papermill's exception is raised.
     """
     import papermill
 
-    run_folder = Path(folder) / config.dataset / config.run_name
-    run_folder.mkdir(parents=True, exist_ok=True)
-    parameters = config.model_dump(exclude_defaults=True)
-    executed = run_folder / "notebook.ipynb"
-    with replacing(executed) as temporary:
-        try:
-            papermill.execute_notebook(
-                notebook, temporary, {**parameters, "folder": str(run_folder)}, cwd=Path(notebook).parent,
-                log_output=False,
-            )  # fmt: skip
-        except BaseException:
-            if temporary.exists():
-                temporary.replace(run_folder / "failed.ipynb")
-            raise
-    return executed
+    own = run_folder(config, Path(folder).resolve())
+    own.mkdir(parents=True, exist_ok=True)
+    parameters = {**config.model_dump(), "folder": str(Path(folder).resolve())}
+    # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
+    unfinished = own / "failed.ipynb"
+    papermill.execute_notebook(notebook, unfinished, parameters, cwd=Path(notebook).parent)
+    return unfinished.replace(own / "notebook.ipynb")

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from conftest import TINY
+from typer.testing import CliRunner
+
+from patlib import cli, runs, train
+from patlib.config import RunConfig
+
+OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
+
+
+@pytest.fixture
+def invoke(monkeypatch, tiny_dataset, tmp_path):
+    monkeypatch.setattr(train, "open_dataset", lambda config, progress=True: tiny_dataset)
+
+    def invoke(*words, code=0):
+        result = CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path)])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return invoke
+
+
+def test_settings_are_read_with_one_or_many_values():
+    words = ["--seeds", "0", "1", "--loss=pat", "--batch-size", "4"]
+    assert cli.parse_settings(words) == {"seeds": ["0", "1"], "loss": ["pat"], "batch_size": ["4"]}
+
+
+def test_options_become_typed_fields():
+    config = cli.parse_config({"T": ["5"], "detach": ["false"], "epochs": ["3"]})
+    assert config == RunConfig(T=5.0, detach=False, epochs=3)
+
+
+def test_a_plain_run_leaves_its_record(invoke, tmp_path):
+    output = invoke("run", "--plain", "--loss", "focal", "--gamma", "3", *OPTIONS)
+    (path,) = tmp_path.rglob("record.json")
+    assert json.loads(path.read_text())["loss_parameters"] == {"gamma": 3.0}
+    assert "record.json" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "--plain", "--losss", "ce"], "losss"),
+        (["run", "--plain", "--loss", "ce", "--T", "5"], "no parameter 'T'"),
+        (["run", "--plain", "--epochs", "ten"], "epochs"),
+        (["run", "--plain", "--epochs", "1", "2"], "takes one value"),
+        (["run", "--plain", "pat"], "expected an option"),
+        (["grid", "table9"], "there is table1"),
+    ],
+)
+def test_a_wrong_option_is_one_message_and_exit_code_1(invoke, words, message):
+    output = invoke(*words, code=1)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_a_grid_prints_its_table_and_is_not_run_twice(invoke, tmp_path):
+    assert "PAT (T = 20)" in invoke("grid", "table1", "--seeds", "0", *OPTIONS)
+    records = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
+    assert len(records) == 8
+    invoke("grid", "table1", *OPTIONS)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == records
+
+
+def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
+    config = RunConfig(**TINY, loss="ce")
+    runs.run_folder(config, tmp_path).mkdir(parents=True)
+    output = invoke("grid", "table1", *OPTIONS, "--learning_rate", "1e30", code=1)
+    assert "failed: ce-segnet-seed0" in output
+    assert "NonFiniteLossError" in output

@@ -1,0 +1,54 @@
+import pytest
+
+from patlib.config import RunConfig
+
+
+def test_defaults_are_the_papers_protocol():
+    config = RunConfig()
+    assert (config.model, config.learning_rate, config.epochs, config.seed) == ("segnet", 1e-3, 100, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"losss": "ce"}, "losss"),
+        ({"loss": "patt"}, "did you mean 'pat'"),
+        ({"dataset": "camvidd"}, "Did you mean 'camvid'"),
+        ({"model": "resnet"}, "unknown model 'resnet'"),
+        ({"epochs": "3"}, "epochs"),
+        ({"epochs": 0}, "epochs"),
+        ({"seed": True}, "seed"),
+        ({"loss": "ce", "T": 5.0}, "loss 'ce' has no parameter 'T'"),
+        ({"loss": "pat", "gamma": 2.0}, "it takes T, eps, detach"),
+        ({"image_height": 64}, "given together"),
+        ({"image_height": 8, "image_width": 8}, "image_height"),
+        ({"precision": "float16"}, "precision"),
+    ],
+)
+def test_a_wrong_name_type_or_combination_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RunConfig(**settings)
+
+
+def test_loss_parameters_hold_only_what_was_set():
+    assert RunConfig(loss="pat", T=5).loss_parameters == {"T": 5.0}
+    assert RunConfig(loss="focal").loss_parameters == {}
+    assert RunConfig(loss="pat", adaptive=False).loss_parameters == {"adaptive": False}
+
+
+def test_run_names_differ_exactly_when_what_is_run_differs():
+    base = RunConfig()
+    assert base.run_name == RunConfig(accelerator="cpu").run_name
+    others = [
+        RunConfig(T=5.0),
+        RunConfig(seed=1),
+        RunConfig(loss="ce"),
+        RunConfig(epochs=3),
+        RunConfig(precision="bf16"),
+    ]
+    assert len({config.run_name for config in [base, *others]}) == 6
+
+
+def test_a_configuration_survives_json():
+    config = RunConfig(loss="blv", law="uniform", sigma=1.0, image_height=32, image_width=48)
+    assert RunConfig(**config.model_dump()) == config

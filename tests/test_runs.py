@@ -1,0 +1,118 @@
+import json
+import math
+
+import pytest
+from conftest import TINY
+
+from patlib import runs, train
+from patlib.config import RunConfig
+
+TINY_CONFIG = RunConfig(**TINY)
+
+
+@pytest.fixture
+def on_the_tiny_dataset(monkeypatch, tiny_dataset):
+    monkeypatch.setattr(train, "open_dataset", lambda config, progress: tiny_dataset)
+
+
+def test_a_grid_runs_what_has_no_record_and_only_that(on_the_tiny_dataset, tmp_path):
+    configs = [TINY_CONFIG, RunConfig(**{**TINY, "loss": "ce"})]
+    assert runs.run_grid(configs[:1], tmp_path, progress=False) == []
+    first = runs.run_folder(TINY_CONFIG, tmp_path) / "record.json"
+    written = first.stat().st_mtime_ns
+    assert runs.run_grid(configs, tmp_path, progress=False) == []
+    assert first.stat().st_mtime_ns == written
+    assert {record["config"]["loss"] for record in runs.read_records(tmp_path)} == {"pat", "ce"}
+
+
+def test_a_failing_run_is_reported_and_does_not_stop_the_rest(on_the_tiny_dataset, tmp_path):
+    broken = RunConfig(**{**TINY, "learning_rate": 1e30})
+    failures = runs.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
+    assert [name for name, _ in failures] == [broken.run_name]
+    assert "NonFiniteLossError" in failures[0][1]
+    assert "Traceback" in (runs.run_folder(broken, tmp_path) / "error.txt").read_text()
+    assert len(runs.read_records(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"config": {"losss": 1}}'])
+def test_a_damaged_record_is_named(tmp_path, content):
+    (tmp_path / "record.json").write_text(content)
+    with pytest.raises(ValueError, match=r"record\.json is not a run record"):
+        runs.read_records(tmp_path)
+
+
+def test_notebook_variables_become_a_configuration():
+    namespace = {
+        "In": ["x"],
+        "Out": {},
+        "_i": "x",
+        "math": math,
+        "loss": "pat",
+        "T": 5,
+        "gamma": None,
+        "folder": "here",
+    }
+    config, folder = runs.notebook_parameters(namespace)
+    assert config == RunConfig(loss="pat", T=5.0)
+    assert folder == runs.run_folder(config, "here")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "message"),
+    [
+        ({"losss": "ce"}, "unknown parameter 'losss'; did you mean 'loss'"),
+        ({"losses": ["ce"]}, "unknown parameter 'losses'"),
+        ({"epochs": "3"}, "epochs"),
+        ({"loss": "ce", "T": 20.0}, "no parameter 'T'"),
+    ],
+)
+def test_a_misspelt_or_mistyped_notebook_variable_is_an_error(namespace, message):
+    with pytest.raises(ValueError, match=message):
+        runs.notebook_parameters(namespace)
+
+
+PARAMETERS = """T = None
+loss = "pat"
+folder = "runs"
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    def cell(source, tags=()):
+        return {
+            "cell_type": "code", "id": f"c{len(source)}", "metadata": {"tags": list(tags)}, "outputs": [],
+            "execution_count": None, "source": source,
+        }  # fmt: skip
+
+    code = (
+        "from patlib import runs\n"
+        "config, own = runs.notebook_parameters(globals())\n"
+        "(own / 'seen').write_text(str(config.T))"
+    )
+    content = {
+        "cells": [cell(PARAMETERS, ["parameters"]), cell(code)],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path = tmp_path / "one.ipynb"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
+def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_path):
+    config = RunConfig(T=7.0)
+    executed = runs.run_notebook(notebook, config, tmp_path / "runs")
+    assert executed == runs.run_folder(config, tmp_path / "runs") / "notebook.ipynb"
+    assert (executed.parent / "seen").read_text() == "7.0"
+    assert sorted(path.name for path in executed.parent.iterdir()) == ["notebook.ipynb", "seen"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
+def test_papermill_with_a_misspelt_parameter_fails(notebook, tmp_path):
+    import papermill
+
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'losss'; did you mean 'loss'"):
+        papermill.execute_notebook(notebook, tmp_path / "out.ipynb", {"losss": "ce"}, progress_bar=False)
