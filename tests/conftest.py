@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
+from tiny_run import TINY
 
 from patlib import data
 from patlib.config import RunConfig
 from patlib.data import PreparedDataset, Split
 from patlib.train import fit
-
-TINY = {"dataset": "synthetic", "model_width": 2, "epochs": 2, "batch_size": 4, "accelerator": "cpu"}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import TINY
+from tiny_run import TINY
 from typer.testing import CliRunner
 
 from patlib import cli, runs, train

@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from conftest import TINY
+from tiny_run import TINY
 
 from patlib import runs, train
 from patlib.config import RunConfig

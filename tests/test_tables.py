@@ -2,7 +2,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import TINY
+from tiny_run import TINY
 
 from patlib import tables
 from patlib.config import RunConfig

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 from safetensors.torch import load_file
+from tiny_run import TINY
 
 from patlib.config import RunConfig
 from patlib.losses import LOSSES

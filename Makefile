@@ -1,0 +1,93 @@
+# Needs git, make, Python 3.11-3.13 and a package index. Everything else goes into .venv.
+#
+# make is also the cache: a notebook is executed again only when its source, the library
+# or (for the pages that read them) the recorded results are newer than its executed copy.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+CPUS   := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)" 2>/dev/null || echo 1)
+JOBS   ?= $(shell n=$(CPUS); [ $$n -gt 4 ] && n=4; echo $$n)
+
+# One thread in each process: notebooks and tests run side by side, start-up and not
+# arithmetic dominates them, and sums come out the same on every machine.
+export OMP_NUM_THREADS ?= 1
+# Progress bars are for people who watch; in a stored notebook they are noise.
+export TQDM_DISABLE ?= 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+SOURCES  := $(sort $(wildcard notebooks/*.md))
+EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
+LIBRARY  := $(shell find patlib -name '*.py')
+RESULTS  := $(shell find book/results -type f 2>/dev/null)
+PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__pycache__/*'))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env book check-book notebooks test lab format lock clean pages executed
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+env: .venv/.ok  ## create .venv with the locked packages
+
+# uv and not pip: it reads no pip settings from the machine, which may mix a CPU build of
+# torch with a CUDA build of torchvision.
+.venv/.ok: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("patlib needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d.\nName another one, for example: make PYTHON=python3.12 book" % v)'
+	@echo "Making .venv (5 GB with the CUDA libraries of torch; a minute or two)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q "uv>=0.9"
+	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -c 'import torch, torchvision' || { echo "torch and torchvision do not load together: see the error above. Remove .venv, unset UV_* and PIP_* variables that name other package sources, and try again."; exit 1; }
+	@touch $@
+
+book: env  ## execute every notebook and build the HTML book (build/book/index.html)
+	@$(MAKE) -s --no-print-directory pages
+
+pages: executed
+	@$(MAKE) -s --no-print-directory build/book/index.html
+	@echo "The book is in build/book/index.html"
+
+executed: env
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(EXECUTED)
+
+build/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) book/execute.py .venv/.ok
+	@$(BIN)/python book/execute.py $< $@
+
+$(filter build/notebooks/09_%,$(EXECUTED)): $(RESULTS)
+
+# Built from scratch each time (seconds), because an incremental build does not repeat the
+# warnings of pages that it skips; from a copy, because Sphinx writes beside its sources.
+build/book/index.html: $(EXECUTED) $(PAGES)
+	@echo "Building the book from $(words $(EXECUTED)) notebooks"
+	@rm -rf build/stage && mkdir -p build/stage/notebooks
+	@cp -R book/. build/stage && rm -rf build/stage/results
+	@cp $(EXECUTED) build/stage/notebooks/
+	@$(BIN)/jupyter-book build -q -W --keep-going build/stage >/dev/null
+	@rm -rf build/book && mv build/stage/_build/html build/book
+
+check-book: book  ## open every page in Chromium: offline, equations, images, sliders
+	$(BIN)/pytest tests/browser
+
+notebooks: executed  ## (maintainers) store the executed notebooks beside their sources
+	cp $(EXECUTED) notebooks/
+
+test: env  ## lint, types, unit tests, and every stored notebook run again
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy patlib
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --ignore tests/browser tests notebooks
+
+lab: env  ## open JupyterLab at the notebooks
+	env -u TQDM_DISABLE -u OMP_NUM_THREADS $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+
+format:  ## sort imports and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: env  ## resolve requirements.lock again, for every Python version and platform
+	$(BIN)/uv pip compile -q --universal --all-extras --upgrade --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:  ## remove what was built, but not .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,120 @@
+"""Wrong use raises ValueError that names what was given and what is allowed."""
+
+import re
+
+import pytest
+import torch
+from loss_batches import CLASS_PIXELS, NUM_CLASSES
+
+from patlib.losses import build_loss, loss_parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "words"),
+    [
+        ("focal", {"gamma": -1}, ["gamma", "-1", "at least 0"]),
+        ("focal", {"gamma": float("nan")}, ["gamma", "nan"]),
+        ("focal", {"gamma": "2"}, ["gamma", "'2'"]),
+        ("cb", {"beta": 1.0}, ["beta", "1.0", "[0, 1)"]),
+        ("cb", {"beta": -0.1}, ["beta", "-0.1"]),
+        ("cbfocal", {"beta": 0.9, "gamma": -2}, ["gamma", "-2"]),
+        ("ldam", {"scale": 0}, ["scale", "0", "above 0"]),
+        ("ldam", {"max_margin": -0.5}, ["max_margin", "-0.5"]),
+        ("blv", {"sigma": -1}, ["sigma", "-1"]),
+        ("blv", {"law": "cauchy"}, ["law", "'cauchy'", "gaussian", "uniform", "xavier"]),
+        ("pat", {"T": 0}, ["T", "0", "above 0"]),
+        ("pat", {"T": -20}, ["T", "-20", "above 0"]),
+        ("pat", {"T": float("inf")}, ["T", "inf"]),
+        ("pat", {"T": True}, ["T", "True"]),
+        ("pat", {"eps": float("nan")}, ["eps", "nan"]),
+        ("pat", {"detach": "no"}, ["detach", "'no'"]),
+        ("pat", {"size_weight": 1}, ["size_weight", "1"]),
+        ("pat", {"t": 20}, ["'pat'", "'t'", "T, eps, detach, size_weight, adaptive"]),
+        ("ce", {"gamma": 2}, ["'ce'", "'gamma'"]),
+        ("pta", {}, ["'pta'", "'pat'", "ce", "focal", "cbfocal", "bms", "ldam", "blv"]),
+    ],
+)
+def test_wrong_parameters_are_named_with_the_rule(name: str, params: dict, words: list[str]) -> None:
+    with pytest.raises(ValueError) as raised:
+        build_loss(name, NUM_CLASSES, CLASS_PIXELS, **params)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+def test_unknown_names_have_no_parameters() -> None:
+    with pytest.raises(ValueError, match=r"'dice'.*known: ce, focal"):
+        loss_parameters("dice")
+
+
+@pytest.mark.parametrize("num_classes", [1, 0, -3, 2.0, True, "4", None])
+def test_the_number_of_classes_is_checked(method: str, num_classes: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{num_classes!r}")):
+        build_loss(method, num_classes, CLASS_PIXELS)
+
+
+@pytest.mark.parametrize("ignore_index", [None, 255.0, "void", False])
+def test_the_ignore_label_is_checked(method: str, ignore_index: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{ignore_index!r}")):
+        build_loss(method, NUM_CLASSES, CLASS_PIXELS, ignore_index)
+
+
+@pytest.mark.parametrize("name", ["cb", "cbfocal", "bms", "ldam", "blv"])
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (None, ["class_pixels", "4 classes"]),
+        ([1, 2, 3], ["class_pixels", "(4,)", "(3,)"]),
+        ([[1, 2, 3, 4]], ["class_pixels", "(4,)", "(1, 4)"]),
+        ([1, 2, -3, 4], ["class_pixels", "-3", "negative"]),
+        ([1, 2, float("nan"), 4], ["class_pixels", "nan", "finite"]),
+        ([1, 2, float("inf"), 4], ["class_pixels", "inf", "finite"]),
+        ([0, 0, 0, 0], ["class_pixels", "0", "all zero"]),
+    ],
+)
+def test_class_pixels_are_checked(name: str, counts: object, words: list[str]) -> None:
+    with pytest.raises(ValueError) as raised:
+        build_loss(name, NUM_CLASSES, counts)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["ce", "focal", "pat"])
+def test_class_pixels_are_optional_where_unused(name: str) -> None:
+    logits, target = torch.zeros(1, NUM_CLASSES, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long)
+    assert build_loss(name, NUM_CLASSES)(logits, target) == build_loss(name, NUM_CLASSES, CLASS_PIXELS)(logits, target)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "words"),
+    [
+        (torch.zeros(2, 3, 4, 5), torch.zeros(2, 4, 5).long(), ["(N, 4, H, W)", "(2, 3, 4, 5)"]),
+        (torch.zeros(2, 4, 5), torch.zeros(2, 5).long(), ["(N, 4, H, W)", "(2, 4, 5)"]),
+        (torch.zeros(2, 4, 4, 5).long(), torch.zeros(2, 4, 5).long(), ["floating point", "int64"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(2, 5, 4).long(), ["(2, 4, 5)", "(2, 5, 4)"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(1, 4, 5).long(), ["(2, 4, 5)", "(1, 4, 5)"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(2, 1, 4, 5).long(), ["(2, 4, 5)", "(2, 1, 4, 5)"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(2, 4, 4, 5).long(), ["(2, 4, 5)", "(2, 4, 4, 5)"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(2, 4, 5), ["integer", "float32"]),
+        (torch.zeros(2, 4, 4, 5), torch.zeros(2, 4, 5).bool(), ["integer", "bool"]),
+    ],
+)
+def test_shapes_and_types_are_checked(
+    method: str, logits: torch.Tensor, target: torch.Tensor, words: list[str]
+) -> None:
+    with pytest.raises(ValueError) as raised:
+        build_loss(method, NUM_CLASSES, CLASS_PIXELS)(logits, target)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+@pytest.mark.parametrize(("label", "ignore_index"), [(4, 255), (-1, 255), (-100, 255), (254, 255), (255, -100), (7, 6)])
+def test_labels_outside_the_classes_are_named(method: str, label: int, ignore_index: int) -> None:
+    target = torch.tensor([[[0, 3], [label, ignore_index]]])
+    loss = build_loss(method, NUM_CLASSES, CLASS_PIXELS, ignore_index)
+    with pytest.raises(ValueError, match=rf"{label} is neither a class \(0\.\.3\) nor the ignore label {ignore_index}"):
+        loss(torch.zeros(1, NUM_CLASSES, 2, 2), target)
+
+
+def test_labels_are_checked_on_every_call(method: str) -> None:
+    loss = build_loss(method, NUM_CLASSES, CLASS_PIXELS)
+    logits = torch.zeros(1, NUM_CLASSES, 1, 1)
+    loss(logits, torch.zeros(1, 1, 1).long())
+    with pytest.raises(ValueError, match="neither"):
+        loss(logits, torch.full((1, 1, 1), 9))

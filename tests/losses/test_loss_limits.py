@@ -1,0 +1,204 @@
+"""Extreme logits, absent classes, ignored pixels, empty batches and half precision: always finite, always right."""
+
+import math
+
+import pytest
+import reference
+import torch
+from loss_batches import CLASS_PIXELS, NUM_CLASSES, random_batch
+from torch import Tensor
+
+from patlib.losses import build_loss
+
+
+def run(name: str, params: dict, logits: Tensor, target: Tensor, **build: object) -> tuple[Tensor, Tensor]:
+    loss = build_loss(name, logits.shape[1], build.pop("class_pixels", CLASS_PIXELS), **build, **params)
+    leaf = logits.clone().requires_grad_()
+    value = loss(leaf, target)
+    value.backward()
+    assert value.isfinite() and leaf.grad.isfinite().all()
+    return value.detach(), leaf.grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("extreme", [100, -100])
+def test_extreme_logits_are_finite(setting: tuple[str, dict], dtype: torch.dtype, extreme: float) -> None:
+    logits, target = random_batch(0)
+    logits[:, 1] = extreme
+    logits[:, 2] = -extreme
+    run(*setting, logits.to(dtype), target)
+
+
+def test_a_confident_mistake_costs_its_gap_in_nats() -> None:
+    logits = torch.tensor([100.0, -100.0]).view(1, 2, 1, 1)
+    target = torch.ones(1, 1, 1, dtype=torch.long)
+    counts = [30, 10]
+    expected = {
+        ("ce", ()): 200,
+        ("focal", (("gamma", 0.5),)): 200,
+        ("bms", ()): 200 + math.log(3),
+        ("ldam", (("max_margin", 0.5), ("scale", 20))): 20 * 200.5,
+        ("pat", (("T", 5),)): 200 * math.exp(1 / 5),
+    }
+    for (name, params), value in expected.items():
+        assert run(name, dict(params), logits, target, class_pixels=counts)[0].item() == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("name", ["focal", "cbfocal"])
+def test_a_certain_pixel_costs_and_pulls_nothing(name: str, gamma: float, dtype: torch.dtype) -> None:
+    """p = 1 exactly, where the slope of (1 - p)^0.5 is infinite; the second pixel must keep its gradient."""
+    sharp = torch.tensor([[1000.0, 0.3], [0.0, -0.2], [0.0, 0.1]], dtype=dtype).view(1, 3, 1, 2)
+    target = torch.zeros(1, 1, 2, dtype=torch.long)
+    counts = [5, 5, 5]
+    params = {"gamma": gamma} | ({"beta": 0.9} if name == "cbfocal" else {})
+    value, gradient = run(name, params, sharp, target, class_pixels=counts)
+    alone, alone_gradient = run(name, params, sharp[..., 1:], target[..., 1:], class_pixels=counts)
+    assert gradient[..., 0].double().abs().max() < 1e-18
+    torch.testing.assert_close(2 * value, alone, rtol=1e-6, atol=0)
+    torch.testing.assert_close(2 * gradient[..., 1:], alone_gradient, rtol=2e-3, atol=1e-7)
+
+
+def test_focal_near_certainty_agrees_with_float64() -> None:
+    logits = torch.tensor([[2.0, 5.0, 8.0], [0.0, 0.0, 0.0]]).view(1, 2, 1, 3)
+    target = torch.zeros(1, 1, 3, dtype=torch.long)
+    _, gradient = run("focal", {"gamma": 0.5}, logits, target, class_pixels=None)
+    leaf = logits.double().requires_grad_()
+    reference.focal(leaf, target, 0.5).backward()
+    torch.testing.assert_close(gradient.double(), leaf.grad, rtol=2e-3, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_a_batch_without_valid_pixels_costs_zero_and_pulls_nothing(setting: tuple, dtype: torch.dtype) -> None:
+    logits, target = random_batch(0)
+    value, gradient = run(*setting, logits.to(dtype), torch.full_like(target, 255))
+    assert value == 0 and gradient.count_nonzero() == 0
+
+
+def test_an_image_without_valid_pixels_leaves_the_others_alone(setting: tuple[str, dict]) -> None:
+    logits, target = random_batch(0)
+    target[1] = 255
+    value, gradient = run(*setting, logits, target)
+    alone, alone_gradient = run(*setting, logits[:1], target[:1])
+    images = 2 if setting[0] == "pat" else 1  # PAT divides by the images of the batch, the others by valid pixels
+    torch.testing.assert_close(images * value, alone, rtol=1e-12, atol=0)
+    torch.testing.assert_close(images * gradient[:1], alone_gradient, rtol=1e-10, atol=1e-16)
+    assert gradient[1].count_nonzero() == 0
+
+
+def test_empty_batches_cost_zero(setting: tuple[str, dict]) -> None:
+    name, params = setting
+    loss = build_loss(name, NUM_CLASSES, CLASS_PIXELS, **params)
+    assert loss(torch.zeros(0, NUM_CLASSES, 2, 2), torch.zeros(0, 2, 2, dtype=torch.long)) == 0
+
+
+def test_ignored_pixels_pull_nothing(setting: tuple[str, dict]) -> None:
+    logits, target = random_batch(1)
+    assert (target == 255).any()
+    value, gradient = run(*setting, logits, target)
+    ignored = (target == 255).unsqueeze(1).expand_as(logits)
+    assert gradient[ignored].count_nonzero() == 0
+    assert gradient[~ignored].count_nonzero() > 0
+    changed = torch.where(ignored, -7 * logits + 3, logits)
+    torch.testing.assert_close(run(*setting, changed, target)[0], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("ignore_index", [-100, -1, 7, 255, 2])
+def test_any_label_can_be_the_ignored_one(setting: tuple[str, dict], ignore_index: int) -> None:
+    logits, target = random_batch(1)
+    if ignore_index == 2:  # a class can be left out as well
+        target[target == 2] = 255
+    expected = run(*setting, logits, target)
+    moved = run(*setting, logits, target.masked_fill(target == 255, ignore_index), ignore_index=ignore_index)
+    torch.testing.assert_close(moved, expected, rtol=0, atol=0)
+
+
+def test_one_pixel_masks_weigh_as_much_as_a_whole_road() -> None:
+    logits = torch.zeros(1, 3, 50, 50)
+    target = torch.zeros(1, 50, 50, dtype=torch.long)
+    target[0, 20, 30] = 2
+    _, gradient = run("pat", {}, logits, target, class_pixels=None)
+    share = gradient.abs().sum(1)[0]
+    assert share[20, 30].item() == pytest.approx((share.sum() - share[20, 30]).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mask_too_large_for_half_precision_keeps_its_weight(dtype: torch.dtype) -> None:
+    """90000 pixels are infinite in float16, 1/S is subnormal."""
+    target = torch.zeros(1, 300, 300, dtype=torch.long)
+    value = build_loss("pat", 2, T=20)(torch.zeros(1, 2, 300, 300, dtype=dtype), target)
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(math.log(2) * math.exp(0.5 / 20), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_is_computed_in_float32(setting: tuple, dtype: torch.dtype, autocast: bool) -> None:
+    logits, target = random_batch(2)
+    half = (3 * logits).to(dtype)
+    expected, expected_gradient = run(*setting, half.float(), target)
+    with torch.autocast("cpu", dtype=dtype, enabled=autocast):
+        value, gradient = run(*setting, half, target)
+    assert value.dtype == torch.float32 and gradient.dtype == dtype
+    torch.testing.assert_close(value, expected, rtol=0, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient.to(dtype), rtol=0, atol=0)
+
+
+def test_autocast_leaves_float32_and_float64_alone(setting: tuple[str, dict]) -> None:
+    logits, target = random_batch(2)
+    for dtype in (torch.float32, torch.float64):
+        expected = run(*setting, logits.to(dtype), target)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            value = run(*setting, logits.to(dtype), target)
+        assert value[0].dtype == dtype
+        torch.testing.assert_close(value, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["cb", "cbfocal", "bms", "ldam", "blv"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("counts", [[900, 0, 30, 0], [5, 0, 0, 0], torch.tensor([1e10, 0.0, 1.0, 0.0])])
+def test_classes_without_a_training_pixel_stay_finite(name: str, dtype: torch.dtype, counts: object) -> None:
+    logits, target = random_batch(0)
+    for labels in (target, torch.full_like(target, 1), torch.full_like(target, 2)):
+        run(name, {}, logits.to(dtype), labels, class_pixels=counts)
+    for beta in (0.0, 0.9999):
+        if name in ("cb", "cbfocal"):
+            run(name, {"beta": beta}, logits.to(dtype), target, class_pixels=counts)
+
+
+def test_balanced_softmax_ignores_a_class_without_training_pixels() -> None:
+    logits, target = random_batch(0)
+    target[target == 3] = 0
+    value, gradient = run("bms", {}, logits, target, class_pixels=[900, 50, 30, 0])
+    expected = reference.balanced_softmax(logits[:, :3], target, [900, 50, 30])
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    assert gradient[:, 3].abs().max() < 1e-30
+
+
+@pytest.mark.parametrize("name", ["cb", "ldam"])
+def test_a_class_without_training_pixels_counts_as_the_rarest_with_some(name: str) -> None:
+    logits, target = random_batch(0)
+    params = {"beta": 0.99} if name == "cb" else {}
+    value = run(name, params, logits, target, class_pixels=[900, 0, 30, 100])
+    torch.testing.assert_close(value, run(name, params, logits, target, class_pixels=[900, 30, 30, 100]))
+
+
+def test_class_pixels_may_be_lists_arrays_and_tensors(method: str, batch: tuple[Tensor, Tensor]) -> None:
+    values = []
+    for counts in (CLASS_PIXELS, torch.tensor(CLASS_PIXELS), torch.tensor(CLASS_PIXELS).double().numpy()):
+        torch.manual_seed(0)
+        values.append(build_loss(method, NUM_CLASSES, counts)(*batch))
+    assert values[0] == values[1] == values[2]
+
+
+def test_memory_layout_and_label_type_do_not_matter(setting: tuple[str, dict]) -> None:
+    logits, target = random_batch(0)
+    expected = run(*setting, logits, target)
+    layouts = [
+        (logits.to(memory_format=torch.channels_last), target),
+        (logits, target.transpose(1, 2).contiguous().transpose(1, 2)),
+        *((logits, target.to(dtype)) for dtype in (torch.uint8, torch.int16, torch.int32)),
+    ]
+    for other in layouts:
+        torch.testing.assert_close(run(*setting, *other), expected, rtol=1e-12, atol=1e-16)
