@@ -43,7 +43,7 @@ def test_best_weights_score_what_the_record_says(tiny_run, tiny_dataset):
 
 
 def test_training_lowers_the_loss(tiny_dataset, tmp_path):
-    config = RunConfig(**{**TINY, "epochs": 12, "loss": "ce"})
+    config = RunConfig(**{**TINY, "epochs": 12, "loss": "ce", "learning_rate": 1e-2})
     curves = fit(config, tmp_path, tiny_dataset, progress=False)["curves"]
     assert curves[-1]["train_loss"] < 0.8 * curves[0]["train_loss"]
 
