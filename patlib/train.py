@@ -103,9 +103,8 @@ def fit(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
     curves: list[dict[str, float]] = []
     best = -1.0
-    bar = tqdm(
-        total=config.epochs * steps, desc=f"{config.loss} on {config.dataset}", unit="step", disable=not progress
-    )
+    quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
+    bar = tqdm(total=config.epochs * steps, desc=f"{config.loss} on {config.dataset}", unit="step", **quiet)
     for epoch in range(config.epochs):
         started = time.perf_counter()
         model.train()
