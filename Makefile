@@ -72,6 +72,7 @@ check-book: book  ## open every page in Chromium: offline, equations, images, sl
 
 notebooks: executed  ## (maintainers) store the executed notebooks beside their sources
 	cp $(EXECUTED) notebooks/
+	$(BIN)/python book/picture.py notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
 
 test: env  ## lint, types, unit tests, and every stored notebook run again
 	$(BIN)/ruff check .
