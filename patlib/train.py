@@ -73,12 +73,17 @@ def fit(
     versions and the machine, the curves, and of both checkpoints the confusion matrix and the cross-entropy on
     every split: everything a table needs. ``dataset`` saves opening it again for several runs.
 
-    Raises :class:`NonFiniteLossError` at the end of the epoch in which the loss stopped being finite.
+    Raises :class:`NonFiniteLossError` at the end of the epoch in which the loss stopped being finite, and ValueError
+    for fp16 without CUDA, in whose place Fabric would quietly compute in bf16.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _commit()  # asked before training: the repository may move on while a long run goes
     dataset = dataset or open_dataset(config, progress)
+    if config.precision == "fp16" and (config.accelerator in ("cpu", "mps") or not torch.cuda.is_available()):
+        raise ValueError(
+            "precision 'fp16' needs a CUDA device, which was not found or not chosen; use 'bf16' or 'fp32'"
+        )
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=PRECISIONS[config.precision])
     seed_everything(config.seed, verbose=False)
     network = build_model(config.model, dataset.spec.num_classes, config.model_width, config.released_head)

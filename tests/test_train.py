@@ -67,6 +67,11 @@ def test_bf16_trains(tiny_dataset, tmp_path):
     assert np.isfinite(record["curves"][0]["train_loss"])
 
 
+def test_fp16_without_cuda_is_refused_rather_than_replaced(tiny_dataset, tmp_path):
+    with pytest.raises(ValueError, match="'fp16' needs a CUDA device"):
+        fit(RunConfig(**{**TINY, "precision": "fp16"}), tmp_path, tiny_dataset, progress=False)
+
+
 def test_a_loss_that_is_not_finite_names_step_images_and_last_good_weights(tiny_dataset, tmp_path):
     config = RunConfig(**{**TINY, "learning_rate": 1e30})
     with pytest.raises(
