@@ -171,7 +171,7 @@ def run(
 
     with plain_errors():
         config = parse_config(parse_settings(context.args))
-        folder = runs.run_folder(config, out)
+        folder = out / config.run_path
         if plain:
             train.fit(config, folder)
         else:
@@ -199,9 +199,9 @@ def grid(
         configs = tables.table_1(parse_config(settings), seeds)
         failures = runs.run_grid(configs, out)
         records = [
-            json.loads((runs.run_folder(config, out) / "record.json").read_text())
+            json.loads((out / config.run_path / "record.json").read_text())
             for config in configs
-            if (runs.run_folder(config, out) / "record.json").exists()
+            if (out / config.run_path / "record.json").exists()
         ]
     if records:
         typer.echo(tables.protocol_of(records[0]))

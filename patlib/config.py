@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -106,6 +107,11 @@ class RunConfig(BaseModel):
         """
         digest = hashlib.sha256(self.model_dump_json(exclude={"accelerator"}).encode()).hexdigest()[:8]
         return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"
+
+    @property
+    def run_path(self) -> Path:
+        """The run's folder, relative to the folder that holds all runs: ``<dataset>/<run name>``."""
+        return Path(self.dataset) / self.run_name
 
 
 LOSS_PARAMETERS = (

@@ -41,7 +41,7 @@ def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = 
 
     failures = []
     for config in configs:
-        own = run_folder(config, folder)
+        own = Path(folder) / config.run_path
         if (own / "record.json").exists():
             continue
         try:
@@ -52,11 +52,6 @@ def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = 
             (own / "error.txt").write_text(traceback.format_exc())
             failures.append((config.run_name, f"{type(error).__name__}: {error}"))
     return failures
-
-
-def run_folder(config: RunConfig, folder: str | Path) -> Path:
-    """Where a run lives below ``folder``: ``<dataset>/<run name>``."""
-    return Path(folder) / config.dataset / config.run_name
 
 
 def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
@@ -83,7 +78,7 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
                 "(In a live notebook: restart the kernel if it is a variable of your own.)"
             )
     config = RunConfig(**given)
-    return config, run_folder(config, folder)
+    return config, Path(folder) / config.run_path
 
 
 def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) -> Path:
@@ -94,7 +89,7 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) ->
     """
     import papermill
 
-    own = run_folder(config, Path(folder).resolve())
+    own = Path(folder).resolve() / config.run_path
     own.mkdir(parents=True, exist_ok=True)
     parameters = {**config.model_dump(), "folder": str(Path(folder).resolve())}
     # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.

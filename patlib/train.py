@@ -25,7 +25,7 @@ from patlib import data
 from patlib.config import RunConfig
 from patlib.data import IGNORE_INDEX, PreparedDataset, Split
 from patlib.files import write_json, write_weights
-from patlib.losses import build_loss, loss_parameters
+from patlib.losses import PixelLoss, build_loss, loss_parameters
 from patlib.metrics import SegmentationMetrics
 from patlib.models import build_model, count_parameters
 
@@ -65,101 +65,88 @@ def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tenso
 
 
 def fit(
-    config: RunConfig, folder: str | Path, dataset: PreparedDataset | None = None, progress: bool = True
+    config: RunConfig,
+    folder: str | Path | None = None,
+    dataset: PreparedDataset | None = None,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
 
     "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
     versions and the machine, the curves, and of both checkpoints the confusion matrix and the cross-entropy on
-    every split: everything a table needs. ``dataset`` saves opening it again for several runs.
+    every split: everything a table needs. ``folder`` is the configuration's own below ``runs`` if None; ``dataset``
+    saves opening it again for several runs.
 
     Raises :class:`NonFiniteLossError` at the end of the epoch in which the loss stopped being finite, and ValueError
     for fp16 without CUDA, in whose place Fabric would quietly compute in bf16.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     _commit()  # asked before training: the repository may move on while a long run goes
+    folder = Path(folder) if folder is not None else Path("runs") / config.run_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "record.json").unlink(missing_ok=True)  # it would speak of other weights from now on
     dataset = dataset or open_dataset(config, progress)
-    if config.precision == "fp16" and (config.accelerator in ("cpu", "mps") or not torch.cuda.is_available()):
-        raise ValueError(
-            "precision 'fp16' needs a CUDA device, which was not found or not chosen; use 'bf16' or 'fp32'"
-        )
-    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=PRECISIONS[config.precision])
-    seed_everything(config.seed, verbose=False)
-    network = build_model(config.model, dataset.spec.num_classes, config.model_width, config.released_head)
+    num_classes = dataset.spec.num_classes
+    fabric = _fabric(config)
+    network = build_model(config.model, num_classes, config.model_width, config.released_head)
     network = network.to(memory_format=torch.channels_last)
-    loss = build_loss(
-        config.loss, dataset.spec.num_classes, torch.from_numpy(dataset.class_pixels), IGNORE_INDEX,
-        **config.loss_parameters,
-    )  # fmt: skip
-    if fabric.device.type == "mps":
-        loss = loss.float()  # MPS has no float64, in which the class tables are kept
-    loss = loss.to(fabric.device)
+    loss = _loss(config, dataset, fabric.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     # compile() is applied in place, so that `network` stays a plain module whose weights can be saved.
     if config.compile:
         network.compile()
         loss.compile()
-    model, wrapped_optimizer = fabric.setup(network, optimizer)
+    model, optimizer = fabric.setup(network, optimizer)
     splits = {name: DeviceSplit(split, fabric.device) for name, split in dataset.splits.items()}
 
-    train_split, order = splits["train"], torch.Generator().manual_seed(config.seed)
-    steps = -(-len(train_split.names) // config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
+    order = torch.Generator().manual_seed(config.seed)
+    total = config.epochs * -(-len(splits["train"].names) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer.optimizer, T_max=total)
     curves: list[dict[str, float]] = []
     best = -1.0
     quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
-    bar = tqdm(total=config.epochs * steps, desc=f"{config.loss} on {config.dataset}", unit="step", **quiet)
-    for epoch in range(config.epochs):
-        started = time.perf_counter()
-        model.train()
-        batches = torch.randperm(len(train_split.names), generator=order).split(config.batch_size)
-        losses = torch.zeros(steps, device=fabric.device)
-        for step, index in enumerate(batches):
-            images, masks = train_split.batch(index.to(fabric.device, non_blocking=True))
-            if config.augment:
-                chosen = torch.rand(len(index), generator=order) < 0.5
-                images, masks = mirror(images, masks, chosen.to(fabric.device, non_blocking=True))
-            value = loss(model(images), masks)
-            fabric.backward(value)
-            wrapped_optimizer.step()
-            wrapped_optimizer.zero_grad(set_to_none=True)
-            schedule.step()
-            losses[step] = value.detach()
-            bar.update()
-        # The epoch's only synchronisation: the losses come back together.
-        history = losses.tolist()
-        if not np.isfinite(history).all():
-            bar.close()
-            raise _non_finite(history, batches, train_split.names, epoch, folder)
-        trained = time.perf_counter()
-        scores = evaluate(model, splits["val"], dataset.spec.num_classes, config.batch_size).compute()
-        curves.append({
-            "epoch": epoch + 1,
-            "train_loss": float(np.mean(history)),
-            "val_miou": float(scores["miou"]),
-            "val_pixel_acc": float(scores["pixel_acc"]),
-            "val_cross_entropy": float(scores["cross_entropy"]),
-            "train_seconds": trained - started,
-            "val_seconds": time.perf_counter() - trained,
-        })  # fmt: skip
-        write_weights(folder / "last.safetensors", network)
-        if curves[-1]["val_miou"] > best:
-            best = curves[-1]["val_miou"]
-            write_weights(folder / "best.safetensors", network)
-        bar.set_postfix(loss=f"{curves[-1]['train_loss']:.3f}", val_miou=f"{curves[-1]['val_miou']:.3f}")
-    bar.close()
+    with tqdm(total=total, desc=f"{config.loss} on {config.dataset}", unit="step", **quiet) as bar:
+        for epoch in range(config.epochs):
+            started = time.perf_counter()
+            losses, batches = [], _shuffled(splits["train"], order, config)
+            model.train()
+            for index, mirrored in batches:
+                images, masks = splits["train"].batch(index.to(fabric.device, non_blocking=True))
+                images, masks = mirror(images, masks, mirrored.to(fabric.device, non_blocking=True))
+                value = loss(model(images), masks)
+                fabric.backward(value)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                schedule.step()
+                losses.append(value.detach())
+                bar.update()
+            # The epoch's only synchronisation: the losses come back together.
+            history = torch.stack(losses).tolist()
+            if not np.isfinite(history).all():
+                raise _non_finite(history, batches, splits["train"].names, epoch, folder)
+            trained = time.perf_counter()
+            scores = evaluate(model, splits["val"], num_classes, config.batch_size).compute()
+            curves.append({
+                "epoch": epoch + 1,
+                "train_loss": float(np.mean(history)),
+                "val_miou": float(scores["miou"]),
+                "val_pixel_acc": float(scores["pixel_acc"]),
+                "val_cross_entropy": float(scores["cross_entropy"]),
+                "train_seconds": trained - started,
+                "val_seconds": time.perf_counter() - trained,
+            })  # fmt: skip
+            write_weights(folder / "last.safetensors", network)
+            if curves[-1]["val_miou"] > best:
+                best = curves[-1]["val_miou"]
+                write_weights(folder / "best.safetensors", network)
+            bar.set_postfix(loss=f"{curves[-1]['train_loss']:.3f}", val_miou=f"{curves[-1]['val_miou']:.3f}")
 
     checkpoints = {}
-    for name in ("last", "best"):
+    for name, epoch in (("last", config.epochs), ("best", 1 + int(np.argmax([row["val_miou"] for row in curves])))):
         network.load_state_dict(load_file(folder / f"{name}.safetensors"))
+        measured = {split: evaluate(model, rows, num_classes, config.batch_size) for split, rows in splits.items()}
         checkpoints[name] = {
-            "epoch": config.epochs if name == "last" else 1 + int(np.argmax([row["val_miou"] for row in curves])),
-            "splits": {
-                split: _measured(evaluate(model, rows, dataset.spec.num_classes, config.batch_size))
-                for split, rows in splits.items()
-            },
-        }
+            "epoch": epoch, "splits": {split: _measured(metrics) for split, metrics in measured.items()}
+        }  # fmt: skip
     record = {
         "config": config.model_dump(),
         "loss_parameters": {**loss_parameters(config.loss), **config.loss_parameters},
@@ -171,6 +158,28 @@ def fit(
     }
     write_json(folder / "record.json", record)
     return record
+
+
+def _fabric(config: RunConfig) -> Fabric:
+    if config.precision == "fp16" and (config.accelerator in ("cpu", "mps") or not torch.cuda.is_available()):
+        raise ValueError("precision 'fp16' needs a CUDA device, and none was found or chosen; use 'bf16' or 'fp32'")
+    seed_everything(config.seed, verbose=False)
+    return Fabric(accelerator=config.accelerator, devices=1, precision=PRECISIONS[config.precision])
+
+
+def _loss(config: RunConfig, dataset: PreparedDataset, device: torch.device) -> PixelLoss:
+    counts = torch.from_numpy(dataset.class_pixels)
+    loss = build_loss(config.loss, dataset.spec.num_classes, counts, IGNORE_INDEX, **config.loss_parameters)
+    if device.type == "mps":
+        loss = loss.float()  # MPS has no float64, in which the class tables are kept
+    return loss.to(device)
+
+
+def _shuffled(split: DeviceSplit, order: torch.Generator, config: RunConfig) -> list[tuple[Tensor, Tensor]]:
+    """An epoch's batches: rows (N,) of the split, and which of them to mirror (N,). Drawn on the CPU on any device."""
+    rows = torch.randperm(len(split.names), generator=order)
+    mirrored = torch.rand(len(rows), generator=order) < (0.5 if config.augment else 0.0)
+    return list(zip(rows.split(config.batch_size), mirrored.split(config.batch_size), strict=True))
 
 
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
@@ -204,10 +213,10 @@ def _measured(metrics: SegmentationMetrics) -> dict[str, Any]:
 
 
 def _non_finite(
-    history: list[float], batches: tuple[Tensor, ...], names: tuple[str, ...], epoch: int, folder: Path
+    history: list[float], batches: list[tuple[Tensor, Tensor]], names: tuple[str, ...], epoch: int, folder: Path
 ) -> NonFiniteLossError:
     step = int(np.argmin(np.isfinite(history)))
-    images = ", ".join(names[row] for row in batches[step].tolist())
+    images = ", ".join(names[row] for row in batches[step][0].tolist())
     good = f"{folder / 'last.safetensors'} (after epoch {epoch})" if epoch else "none: it was the first epoch"
     return NonFiniteLossError(
         f"the loss is {history[step]} at epoch {epoch + 1}, step {step + 1} of {len(batches)}, on the images {images}; "

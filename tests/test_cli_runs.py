@@ -4,7 +4,7 @@ import pytest
 from tiny_run import TINY
 from typer.testing import CliRunner
 
-from patlib import cli, runs, train
+from patlib import cli, train
 from patlib.config import RunConfig
 
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
@@ -66,7 +66,7 @@ def test_a_grid_prints_its_table_and_is_not_run_twice(invoke, tmp_path):
 
 def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
     config = RunConfig(**TINY, loss="ce")
-    runs.run_folder(config, tmp_path).mkdir(parents=True)
+    (tmp_path / config.run_path).mkdir(parents=True)
     output = invoke("grid", "table1", *OPTIONS, "--learning_rate", "1e30", code=1)
     assert "failed: ce-segnet-seed0" in output
     assert "NonFiniteLossError" in output

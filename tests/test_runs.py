@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 from tiny_run import TINY
@@ -18,7 +19,7 @@ def on_the_tiny_dataset(monkeypatch, tiny_dataset):
 def test_a_grid_runs_what_has_no_record_and_only_that(on_the_tiny_dataset, tmp_path):
     configs = [TINY_CONFIG, RunConfig(**{**TINY, "loss": "ce"})]
     assert runs.run_grid(configs[:1], tmp_path, progress=False) == []
-    first = runs.run_folder(TINY_CONFIG, tmp_path) / "record.json"
+    first = tmp_path / TINY_CONFIG.run_path / "record.json"
     written = first.stat().st_mtime_ns
     assert runs.run_grid(configs, tmp_path, progress=False) == []
     assert first.stat().st_mtime_ns == written
@@ -30,7 +31,7 @@ def test_a_failing_run_is_reported_and_does_not_stop_the_rest(on_the_tiny_datase
     failures = runs.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
     assert [name for name, _ in failures] == [broken.run_name]
     assert "NonFiniteLossError" in failures[0][1]
-    assert "Traceback" in (runs.run_folder(broken, tmp_path) / "error.txt").read_text()
+    assert "Traceback" in (tmp_path / broken.run_path / "error.txt").read_text()
     assert len(runs.read_records(tmp_path)) == 1
 
 
@@ -54,7 +55,7 @@ def test_notebook_variables_become_a_configuration():
     }
     config, folder = runs.notebook_parameters(namespace)
     assert config == RunConfig(loss="pat", T=5.0)
-    assert folder == runs.run_folder(config, "here")
+    assert folder == Path("here") / config.run_path
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def notebook(tmp_path):
 def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_path):
     config = RunConfig(T=7.0)
     executed = runs.run_notebook(notebook, config, tmp_path / "runs")
-    assert executed == runs.run_folder(config, tmp_path / "runs") / "notebook.ipynb"
+    assert executed == tmp_path / "runs" / config.run_path / "notebook.ipynb"
     assert (executed.parent / "seen").read_text() == "7.0"
     assert sorted(path.name for path in executed.parent.iterdir()) == ["notebook.ipynb", "seen"]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from patlib.losses import PixelLoss, build_loss
 
-many = settings(derandomize=True, deadline=None, database=None, max_examples=12)
+many = settings(derandomize=True, deadline=None, database=None, max_examples=8)
 seeds = st.integers(0, 2**31)
 sides = st.integers(1, 5)
 every_setting = pytest.mark.parametrize("chosen", SETTINGS, ids=setting_name)
