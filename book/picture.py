@@ -1,6 +1,6 @@
 """Copy one figure of an executed notebook to a PNG file, so that the README and the first page can show it.
 
-    python book/picture.py build/notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
+python book/picture.py build/notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
 """
 
 import base64

@@ -37,8 +37,8 @@ class SegmentationMetrics(Metric):
         self, num_classes: int, ignore_index: int = 255, class_pixels: Sequence[float] | Tensor | None = None
     ) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+        if not isinstance(num_classes, int) or num_classes < 2:
+            raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.groups = frequency_groups(class_pixels, num_classes) if class_pixels is not None else {}
@@ -53,6 +53,8 @@ class SegmentationMetrics(Metric):
         that is neither a class nor ``ignore_index``.
         """
         from_logits = predictions.is_floating_point()
+        if target.is_floating_point():
+            raise ValueError(f"target must hold integer labels, got {target.dtype}")
         expected = (target.shape[0], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
         if target.ndim != 3 or predictions.shape != expected:
             raise ValueError(
@@ -70,7 +72,8 @@ class SegmentationMetrics(Metric):
         self.confusion.view(-1).scatter_add_(0, cells, valid.flatten().long())
         if from_logits:
             log_p = F.log_softmax(predictions.float(), dim=1)
-            self.nll_sum += F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="sum")
+            # Summed apart, because CUDA has no deterministic kernel for the two in one.
+            self.nll_sum += F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none").sum()
             self.nll_pixels += valid.sum()
 
     def compute(self) -> dict[str, Tensor]:
@@ -104,7 +107,10 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
 
 
 def frequency_groups(class_pixels: Sequence[float] | Tensor, num_classes: int) -> dict[str, list[int]]:
-    """Class ids of the head, medium and tail: thirds by training frequency, the larger thirds first."""
+    """Class ids of the head, medium and tail: thirds by training frequency, the larger thirds first.
+
+    With two classes the tail is empty, and its mean NaN.
+    """
     counts = torch.as_tensor(class_pixels)
     if counts.shape != (num_classes,):
         raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")

@@ -1,4 +1,4 @@
-"""Encoder-decoders for segmentation: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W.
+"""Encoder-decoders for segmentation: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W from 16.
 
 SegNet (Badrinarayanan et al. 2017) at the size the PAT paper's released code uses: four stages, not VGG16's five.
 """

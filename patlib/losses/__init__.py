@@ -18,8 +18,9 @@ blv       + noise scaled by rarity       1                           valid pixel
 pat       -                              exp((1 - p - eps)/T) / S    images in the batch
 ========  =============================  ==========================  ====================
 
-The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel of its weight tensor, so
-no method here needs an (N,L,H,W) tensor beyond the logits, their log-softmax and the gradient.
+The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel of its weight tensor, so no weight
+here is an (N,L,H,W) tensor: what is kept for the gradient is one log-softmax. Adjusted logits (bms, ldam, blv) are a
+copy that lives until their log-softmax is taken.
 
 Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W). "Valid" pixels are those whose
 label is not ``ignore_index``. A batch without valid pixels costs 0 and has a zero gradient.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Ten
 
     ``target`` is (N,H,W); returns (N,L) int64. Ignored pixels count nowhere.
     """
+    target = target.long()  # before comparing: in uint8 an ignore_index of -100 would wrap to label 156
     valid = target != ignore_index
-    return count_labels(target.long().masked_fill(~valid, 0), valid, num_classes)
+    return count_labels(target.masked_fill(~valid, 0), valid, num_classes)
 
 
 def count_labels(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
@@ -39,19 +41,23 @@ class PixelLoss(nn.Module):
 
     ``num_classes`` is L; ``class_pixels`` are the training set's pixel counts (L,), needed by the methods that use
     class frequency. A class without a training pixel is treated as being as rare as the rarest class that has some:
-    a count of zero would make the official formulas infinite, and a count of one would push every other class aside.
+    a count of zero would make the official formulas infinite, and a count of one would push every other class aside
+    (:class:`~patlib.losses.BalancedSoftmax` alone has a limit at zero, and keeps it).
     """
 
     needs_class_pixels = False
+    num_classes: int
+    ignore_index: int
+    class_pixels: Tensor
 
     def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
         super().__init__()
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
+        if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes < 2:
             raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
             raise ValueError(f"ignore_index must be an integer label such as 255, got {ignore_index!r}")
-        self.num_classes = num_classes
-        self.ignore_index = ignore_index
+        self.num_classes = int(num_classes)
+        self.ignore_index = int(ignore_index)
         if self.needs_class_pixels:
             self.class_pixels = _check_class_pixels(type(self).__name__, class_pixels, num_classes)
 
@@ -120,7 +126,7 @@ def _check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int
         raise ValueError(
             f"{method} needs class_pixels, the training set's pixel count of each of {num_classes} classes"
         )
-    counts = torch.as_tensor(class_pixels).detach().to("cpu", torch.float64)
+    counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
     if counts.shape != (num_classes,):
         raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")
     if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()) or not bool((counts > 0).any()):
@@ -130,6 +136,6 @@ def _check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int
 
 def check_number(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> float:
     """The value as a float, or ValueError naming the value and the rule."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not holds(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
         raise ValueError(f"{name} must be a number {rule}; got {value!r}")
     return float(value)

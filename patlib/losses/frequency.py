@@ -35,7 +35,7 @@ class ClassBalanced(PixelLoss):
         # expm1: subtracting from 1 would lose every digit where beta^n is close to 1.
         log_beta = math.log(self.beta) if self.beta > 0 else -math.inf
         weights = (1 - self.beta) / -torch.expm1(self.class_pixels * log_beta)
-        self.register_buffer("class_weights", weights * (num_classes / weights.sum()))
+        self.register_buffer("class_weights", weights * (num_classes / weights.sum()), persistent=False)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         return self.class_weights.to(nll.dtype)[labels]
@@ -74,9 +74,9 @@ class BalancedSoftmax(PixelLoss):
 
     def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
         super().__init__(num_classes, class_pixels, ignore_index)
-        counts = torch.as_tensor(class_pixels).detach().to("cpu", torch.float64)
+        counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
         prior = (counts / counts.sum()).clamp_min(torch.finfo(torch.float32).tiny)
-        self.register_buffer("log_prior", prior.log())
+        self.register_buffer("log_prior", prior.log(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
         return logits + self.log_prior.to(compute_dtype(logits)).view(1, -1, 1, 1)
@@ -105,7 +105,7 @@ class LDAM(PixelLoss):
         self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
         self.scale = check_number("scale", scale, "above 0", lambda value: value > 0)
         margins = self.class_pixels**-0.25
-        self.register_buffer("margins", margins * (self.max_margin / margins.max()))
+        self.register_buffer("margins", margins * (self.max_margin / margins.max()), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
         scaled = logits.to(compute_dtype(logits)) * self.scale
@@ -142,7 +142,7 @@ class BLV(PixelLoss):
             raise ValueError(f"law must be one of {', '.join(self.laws)}; got {law!r}")
         self.law = law
         rarity = self.class_pixels.sum().log() - self.class_pixels.log()
-        self.register_buffer("variation", rarity / rarity.max())
+        self.register_buffer("variation", rarity / rarity.max(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
         if not self.training:

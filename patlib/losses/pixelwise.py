@@ -61,7 +61,7 @@ class PAT(PixelLoss):
     ) -> None:
         super().__init__(num_classes, class_pixels, ignore_index)
         self.T = check_number(
-            "T", T, "above 0 (above 1/80, so that exp(1/T) fits float32)", lambda value: value > 1 / 80
+            "T", T, "above 0 (above 1/50: the sum of exp(1/T) must fit float32)", lambda value: value > 1 / 50
         )
         self.eps = check_number("eps", eps, "in [0, 1]", lambda value: 0 <= value <= 1)
         for name, value in {"detach": detach, "size_weight": size_weight, "adaptive": adaptive}.items():
