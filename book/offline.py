@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 MATHJAX_FILES = ("static/mathjax/tex-mml-chtml.js", "static/mathjax/output/chtml/fonts/")
 
@@ -24,6 +25,8 @@ def copy_scripts(app: Sphinx) -> None:
             target = static / name.removeprefix("static/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.locate(), target)
+    if not (static / "mathjax").is_dir():
+        raise ExtensionError("sphinx-mathjax-offline holds no MathJax where it used to: see MATHJAX_FILES")
 
     import vl_convert
 

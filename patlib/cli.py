@@ -28,16 +28,18 @@ Size = Annotated[str | None, typer.Option(help="Height x width, such as 90x120; 
 Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets; else PATLIB_DATA, else ./data.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
 Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
-Seed = Annotated[int, typer.Option(help="Draws the splits or the scenes, where the dataset uses one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, where the dataset uses one.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
+    from patlib.data import DataError
+
     try:
         yield
-    except (RuntimeError, ValueError, OSError) as error:
+    except (DataError, ValueError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -172,10 +174,15 @@ def run(
     with plain_errors():
         config = parse_config(parse_settings(context.args))
         folder = out / config.run_path
-        if plain:
-            train.fit(config, folder)
-        else:
-            runs.run_notebook(REPORT, config, out)
+        if not plain and not REPORT.is_file():
+            raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
+        try:
+            if plain:
+                train.fit(config, folder)
+            else:
+                runs.run_notebook(REPORT, config, out)
+        except train.NonFiniteLossError as error:
+            raise ValueError(str(error)) from error
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
@@ -190,13 +197,18 @@ def grid(
     Any field of RunConfig but the loss and its parameters is an option. Runs that have a record are not run again.
     """
     from patlib import runs, tables
+    from patlib.config import LOSS_PARAMETERS
 
     with plain_errors():
         if table != "table1":
             raise ValueError(f"no grid is called {table!r}; there is table1")
         settings = parse_settings(context.args)
-        seeds = [int(seed) for seed in settings.pop("seeds", ["0"])]
-        configs = tables.table_1(parse_config(settings), seeds)
+        for name in {"loss", "seed", *LOSS_PARAMETERS} & settings.keys():
+            raise ValueError(f"--{name}: the table sets losses and parameters; seeds are given as --seeds 0 1 2")
+        seeds = settings.pop("seeds", ["0"])
+        if not all(seed.isdecimal() for seed in seeds):
+            raise ValueError(f"--seeds takes whole numbers from 0, such as --seeds 0 1 2; got {' '.join(seeds)}")
+        configs = tables.table_1(parse_config(settings), [int(seed) for seed in seeds])
         failures = runs.run_grid(configs, out)
         records = [
             json.loads((out / config.run_path / "record.json").read_text())

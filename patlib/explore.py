@@ -12,8 +12,12 @@ import altair as alt
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_hex
+
+from patlib.plots import METHOD_COLOURS
 
 VEGA_FORMULA = "exp((1 - datum.p - eps) / T)"
+PAT_COLOUR, FOCAL_COLOUR = (to_hex(METHOD_COLOURS[name]) for name in ("pat", "focal"))
 MIME = "application/vnd.vegalite.v5+json"
 
 
@@ -31,8 +35,8 @@ def weight_curve(T: float = 20.0, eps: float = 0.0, gamma: float = 2.0) -> None:
     """Draw the PAT weight beside the focal factor over p."""
     p = np.linspace(0, 1, 201)
     _, axis = plt.subplots(figsize=(6.5, 3.8))
-    axis.plot(p, pat_weight(p, T, eps), label=f"PAT, T = {T:g}, eps = {eps:g}", linewidth=2)
-    axis.plot(p, focal_weight(p, gamma), "--", label=f"focal, gamma = {gamma:g}", linewidth=2)
+    axis.plot(p, pat_weight(p, T, eps), color=PAT_COLOUR, label=f"PAT, T = {T:g}, eps = {eps:g}", linewidth=2)
+    axis.plot(p, focal_weight(p, gamma), "--", color=FOCAL_COLOUR, label=f"focal, gamma = {gamma:g}", linewidth=2)
     axis.set(xlabel="probability of the true class, p", ylabel="weight of the pixel", xlim=(0, 1), ylim=(0, None))
     axis.legend()
     plt.show()
@@ -56,7 +60,7 @@ def weight_chart() -> alt.LayerChart:
     base = alt.Chart(alt.sequence(0, 1.0001, 0.01, as_="p")).encode(
         x=alt.X("p:Q", title="probability of the true class, p", scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("weight:Q", title="weight of the pixel", scale=alt.Scale(zero=True)),
-        color=alt.Color("curve:N", title=None, scale=alt.Scale(range=["#0173b2", "#de8f05"])),
+        color=alt.Color("curve:N", title=None, scale=alt.Scale(range=[PAT_COLOUR, FOCAL_COLOUR])),
     )
     pat = base.transform_calculate(weight=VEGA_FORMULA, curve="'PAT'").mark_line(strokeWidth=3)
     focal = base.transform_calculate(weight="pow(1 - datum.p, gamma)", curve="'focal'")

@@ -68,7 +68,10 @@ class SegmentationMetrics(Metric):
         _check_labels("target", truth, self.num_classes, self.ignore_index)
         _check_labels("predicted", labels, self.num_classes, self.ignore_index)
         # Adding 0 or 1 per pixel keeps shapes static; bincount would read its largest index back to the host.
-        cells = (truth * self.num_classes + labels).flatten()
+        # Labels on a GPU are not read back to be checked: a predicted one out of range goes to a cell out of range,
+        # where the kernel stops, and not to another class's.
+        known = (labels >= 0) & (labels < self.num_classes)
+        cells = torch.where(known, truth * self.num_classes + labels, self.confusion.numel()).flatten()
         self.confusion.view(-1).scatter_add_(0, cells, valid.flatten().long())
         if from_logits:
             log_p = F.log_softmax(predictions.float(), dim=1)
@@ -92,7 +95,7 @@ class SegmentationMetrics(Metric):
 
 def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
     """Scores of a confusion matrix (L,L), rows true and columns predicted; undefined means are NaN."""
-    counts = confusion.to(torch.float32 if confusion.device.type == "mps" else torch.float64)
+    counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()
     hits, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     iou = hits / (true + predicted - hits)
     dice = 2 * hits / (true + predicted)

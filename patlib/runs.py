@@ -49,7 +49,7 @@ def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = 
             (own / "error.txt").unlink(missing_ok=True)
         except Exception as error:
             own.mkdir(parents=True, exist_ok=True)
-            (own / "error.txt").write_text(traceback.format_exc())
+            (own / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             failures.append((config.run_name, f"{type(error).__name__}: {error}"))
     return failures
 
@@ -74,7 +74,7 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
             close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"unknown parameter {name!r}{hint} Known: folder, {', '.join(RunConfig.model_fields)}. "
+                f"unknown parameter {name!r}{hint}. Known: folder, {', '.join(RunConfig.model_fields)}. "
                 "(In a live notebook: restart the kernel if it is a variable of your own.)"
             )
     config = RunConfig(**given)
@@ -85,7 +85,7 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) ->
     """Execute the parameterised notebook with papermill; returns the executed one, in the run's folder.
 
     It is named ``notebook.ipynb`` only when every cell has run. One that failed is kept as ``failed.ipynb``, with the
-    error in its place, and papermill's exception is raised.
+    error in its place, and ValueError tells which.
     """
     import papermill
 
@@ -94,5 +94,8 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) ->
     parameters = {**config.model_dump(), "folder": str(Path(folder).resolve())}
     # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
     unfinished = own / "failed.ipynb"
-    papermill.execute_notebook(notebook, unfinished, parameters, cwd=Path(notebook).parent)
+    try:
+        papermill.execute_notebook(notebook, unfinished, parameters)
+    except papermill.PapermillExecutionError as error:
+        raise ValueError(f"{error.ename}: {error.evalue} (in cell {error.exec_count} of {unfinished})") from error
     return unfinished.replace(own / "notebook.ipynb")

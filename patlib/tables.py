@@ -118,17 +118,24 @@ def table_1_scores(records: Iterable[Record], checkpoint: str = "best", split: s
             protocols.add(protocol_of(record))
     if len(protocols) > 1:
         raise ValueError(f"these records do not belong in one table: {'; '.join(sorted(protocols))}")
-    return pd.DataFrame(rows)
+    scores = pd.DataFrame(rows)
+    if len(scores) and scores.duplicated(["method", "seed"]).any():
+        twice = scores[scores.duplicated(["method", "seed"])].iloc[0]
+        raise ValueError(f"{twice['method']} with seed {twice['seed']} has two records; remove one")
+    return scores
 
 
 def protocol_of(record: Record) -> str:
     """One line that says at which scale a run was made."""
     config, dataset = record["config"], record["dataset"]
     height, width = dataset["size"]
+    head = " with the released head" if config["released_head"] else ""
     images = ", ".join(f"{count} {split}" for split, count in dataset["images"].items())
     return (
-        f"{dataset['name']} at {height}x{width} (height x width; {images} images), {config['model']} width "
-        f"{config['model_width']}, {config['epochs']} epochs, batch {config['batch_size']}, Adam "
+        f"{dataset['name']} at {height}x{width} (height x width; {images} images; "
+        f"{config['protocol'] or 'default'} split, data seed {config['data_seed']}), "
+        f"{config['model']} width {config['model_width']}{head}, "
+        f"{config['epochs']} epochs, batch {config['batch_size']}, Adam "
         f"{config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )

@@ -1,4 +1,4 @@
-"""The training loop: data resident on the device, one host synchronisation an epoch, one record a run.
+"""The training loop: data resident on the device, no host synchronisation between an epoch's steps, one record a run.
 
 Nothing here knows a loss or a dataset by name. Lightning Fabric chooses device and precision.
 """
@@ -83,7 +83,6 @@ def fit(
     _commit()  # asked before training: the repository may move on while a long run goes
     folder = Path(folder) if folder is not None else Path("runs") / config.run_path
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").unlink(missing_ok=True)  # it would speak of other weights from now on
     dataset = dataset or open_dataset(config, progress)
     num_classes = dataset.spec.num_classes
     fabric = _fabric(config)
@@ -101,6 +100,9 @@ def fit(
     order = torch.Generator().manual_seed(config.seed)
     total = config.epochs * -(-len(splits["train"].names) // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer.optimizer, T_max=total)
+    if fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(fabric.device)
+    (folder / "record.json").unlink(missing_ok=True)  # from here on it would speak of other weights
     curves: list[dict[str, float]] = []
     best = -1.0
     quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
@@ -119,7 +121,7 @@ def fit(
                 schedule.step()
                 losses.append(value.detach())
                 bar.update()
-            # The epoch's only synchronisation: the losses come back together.
+            # Read back together: asking for each loss would make the device wait for the host at every step.
             history = torch.stack(losses).tolist()
             if not np.isfinite(history).all():
                 raise _non_finite(history, batches, splits["train"].names, epoch, folder)
@@ -249,9 +251,12 @@ def _machine(device: torch.device) -> dict[str, Any]:
 @functools.cache
 def _commit() -> str | None:
     """The commit the library was loaded from, marked when files differed from it; None outside a repository."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():  # installed, perhaps inside somebody else's repository
+        return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()

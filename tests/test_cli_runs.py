@@ -48,6 +48,9 @@ def test_a_plain_run_leaves_its_record(invoke, tmp_path):
         (["run", "--plain", "--epochs", "1", "2"], "takes one value"),
         (["run", "--plain", "pat"], "expected an option"),
         (["grid", "table9"], "there is table1"),
+        (["grid", "table1", "--loss", "ce"], "the table sets losses"),
+        (["grid", "table1", "--seed", "3"], "seeds are given as --seeds"),
+        (["grid", "table1", "--seeds", "a"], "--seeds takes whole numbers"),
     ],
 )
 def test_a_wrong_option_is_one_message_and_exit_code_1(invoke, words, message):

@@ -3,7 +3,7 @@ import pytest
 from patlib.config import RunConfig
 
 
-def test_defaults_are_the_papers_protocol():
+def test_defaults_follow_the_paper_and_its_released_code():
     config = RunConfig()
     assert (config.model, config.learning_rate, config.epochs, config.seed) == ("segnet", 1e-3, 100, 0)
 
@@ -19,7 +19,10 @@ def test_defaults_are_the_papers_protocol():
         ({"epochs": 0}, "epochs"),
         ({"seed": True}, "seed"),
         ({"loss": "ce", "T": 5.0}, "loss 'ce' has no parameter 'T'"),
-        ({"loss": "pat", "gamma": 2.0}, "it takes T, eps, detach"),
+        ({"loss": "pat", "gamma": 2.0}, "it takes: T, eps, detach"),
+        ({"T": -1.0}, "T must be a number above 0"),
+        ({"loss": "blv", "law": "x"}, "law must be one of"),
+        ({"data_seed": -1}, "data_seed"),
         ({"image_height": 64}, "given together"),
         ({"image_height": 8, "image_width": 8}, "image_height"),
         ({"precision": "float16"}, "precision"),
@@ -38,7 +41,7 @@ def test_loss_parameters_hold_only_what_was_set():
 
 def test_run_names_differ_exactly_when_what_is_run_differs():
     base = RunConfig()
-    assert base.run_name == RunConfig(accelerator="cpu").run_name
+    assert base.run_name == RunConfig(accelerator="cpu").run_name == RunConfig(T=20.0).run_name
     others = [
         RunConfig(T=5.0),
         RunConfig(seed=1),

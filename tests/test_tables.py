@@ -52,6 +52,11 @@ def test_paper_and_ours_stand_side_by_side_with_the_spread_over_seeds(tiny_run):
     assert frame.loc["CE", ("mIoU %", "ours")] == "not run"
 
 
+def test_two_records_of_one_cell_are_refused(tiny_run):
+    with pytest.raises(ValueError, match=r"PAT \(T = 20\) with seed 0 has two records"):
+        tables.table_1_scores([tiny_run[1], tiny_run[1]])
+
+
 def test_records_at_different_scales_are_not_mixed(tiny_run):
     other = copy.deepcopy(tiny_run[1])
     other["config"]["epochs"] = 7

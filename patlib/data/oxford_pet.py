@@ -39,7 +39,8 @@ SPEC = DatasetSpec(
         "  export PATLIB_DATA=/where/your/data/lie\n"
         '  patlib data prepare oxford_pet --download     (0.8 GB into "$PATLIB_DATA/oxford-iiit-pet")\n'
         "or, by hand, unpack images.tar.gz and annotations.tar.gz of https://www.robots.ox.ac.uk/~vgg/data/pets/ into\n"
-        "$PATLIB_DATA/oxford-iiit-pet, so that it has images, annotations/trimaps, annotations/trainval.txt, test.txt."
+        "$PATLIB_DATA/oxford-iiit-pet, so that it has images, annotations/trimaps, annotations/{trainval,test}.txt.\n"
+        "After a broken download delete that folder first: half of it passes for the whole."
     ),
     folder="oxford-iiit-pet",
     layout=("images", "annotations"),

@@ -66,7 +66,8 @@ def write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         total = sum(len(source.splits[split]) for split in SPLITS)
-        with tqdm(total=total, desc=f"preparing {folder.name}", unit="image", disable=not progress) as bar:
+        quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule TQDM_DISABLE
+        with tqdm(total=total, desc=f"preparing {folder.name}", unit="image", **quiet) as bar:
             for split in SPLITS:
                 manifest["splits"][split] = _write_split(work, split, source.splits[split], spec, size, bar)
         for path in sorted(work.iterdir()):

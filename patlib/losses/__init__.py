@@ -83,6 +83,9 @@ def build_loss(
     ``class_pixels`` (L,) are training-set pixel counts; cb, cbfocal, bms, ldam and blv need them. ``params`` are the
     method's own: see :func:`loss_parameters`. Raises ValueError that names the value and the rule.
 
+    A loss is a module: move it with ``.to(device)``. Its class tables are float64, which MPS lacks: there it is
+    ``.float().to("mps")``. BLV adds its noise in ``train()`` mode only.
+
     >>> import torch
     >>> loss = build_loss("pat", num_classes=3, T=20)
     >>> round(loss(torch.zeros(1, 3, 2, 2), torch.tensor([[[0, 0], [0, 255]]])).item(), 4)

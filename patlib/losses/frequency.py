@@ -28,8 +28,10 @@ class ClassBalanced(PixelLoss):
         self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, beta: float | None = None
     ) -> None:
         super().__init__(num_classes, class_pixels, ignore_index)
+        if self.class_pixels.min() < 1:
+            raise ValueError(f"class_pixels are pixel counts, not shares; got {self.class_pixels.tolist()}")
         if beta is None:
-            total = max(float(self.class_pixels.sum()), 1.0)
+            total = float(self.class_pixels.sum())
             beta = (total - 1) / total
         self.beta = check_number("beta", beta, "in [0, 1)", lambda value: 0 <= value < 1)
         # expm1: subtracting from 1 would lose every digit where beta^n is close to 1.
