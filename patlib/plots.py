@@ -14,7 +14,7 @@ from patlib.data import DatasetSpec, colourise
 from patlib.losses import LOSSES
 
 _PALETTE = sns.color_palette("colorblind")
-METHOD_COLOURS = {name: _PALETTE[place] for name, place in zip(LOSSES, (7, 1, 2, 9, 4, 5, 6, 3), strict=True)}
+METHOD_COLOURS = {name: _PALETTE[place] for name, place in zip(LOSSES, (7, 0, 2, 9, 4, 5, 6, 3), strict=True)}
 """One colour-blind-safe colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
 
 
