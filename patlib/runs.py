@@ -72,9 +72,9 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     for name in given:
         if name not in RunConfig.model_fields:
             close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise ValueError(
-                f"unknown parameter {name!r}{hint}. Known: folder, {', '.join(RunConfig.model_fields)}. "
+                f"unknown parameter {name!r}{hint} Known: folder, {', '.join(RunConfig.model_fields)}. "
                 "(In a live notebook: restart the kernel if it is a variable of your own.)"
             )
     config = RunConfig(**given)
