@@ -14,6 +14,10 @@ export OMP_NUM_THREADS ?= 1
 # Progress bars are for people who watch; in a stored notebook they are noise.
 export TQDM_DISABLE ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Notebooks run in their own folder, so a path relative to this one would mean another there.
+ifdef PATLIB_DATA
+export PATLIB_DATA := $(abspath $(PATLIB_DATA))
+endif
 
 SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
