@@ -6,7 +6,7 @@ With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
 The code released with the PAT paper averages over batches and scores the first three classes only; that number is
-not comparable with this one.
+not comparable with this one, and has a class of its own: :class:`ReleasedMeanIoU`.
 """
 
 from __future__ import annotations
@@ -91,6 +91,43 @@ class SegmentationMetrics(Metric):
         for group, classes in self.groups.items():
             scores[f"miou_{group}"] = scores["iou"][classes].nanmean()
         return scores
+
+
+class ReleasedMeanIoU(Metric):
+    r"""What the code released with the PAT paper reports as mIoU, for comparison with numbers that may come from it.
+
+    In each batch: the mean IoU over those of the classes 0, 1 and 2 that occur in its labels, where a prediction of any
+    other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
+    on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
+    void as a class; a batch without any of the three is left out too.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    total: Tensor
+    batches: Tensor
+
+    def __init__(self, ignore_index: int = 255) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("batches", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, predictions: Tensor, target: Tensor) -> None:
+        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W)."""
+        labels = predictions.argmax(1) if predictions.is_floating_point() else predictions
+        valid = target != self.ignore_index
+        classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
+        true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
+        predicted = ((labels == classes) & valid).flatten(1)
+        present = true.any(1)
+        iou = (true & predicted).sum(1) / (true | predicted).sum(1).clamp_min(1)
+        self.total += (iou * present).sum() / present.sum().clamp_min(1)
+        self.batches += present.any()
+
+    def compute(self) -> Tensor:
+        """The mean over batches, a fraction in [0, 1]; NaN if no batch had one of the three classes."""
+        return self.total / self.batches
 
 
 def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:

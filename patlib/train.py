@@ -19,6 +19,7 @@ import torch
 from lightning_fabric import Fabric, seed_everything
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchmetrics import Metric
 from tqdm import tqdm
 
 from patlib import data
@@ -26,7 +27,7 @@ from patlib.config import RunConfig
 from patlib.data import IGNORE_INDEX, PreparedDataset, Split
 from patlib.files import write_json, write_weights
 from patlib.losses import PixelLoss, build_loss, loss_parameters
-from patlib.metrics import SegmentationMetrics
+from patlib.metrics import ReleasedMeanIoU, SegmentationMetrics
 from patlib.models import build_model, count_parameters
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -145,9 +146,8 @@ def fit(
     checkpoints = {}
     for name, epoch in (("last", config.epochs), ("best", 1 + int(np.argmax([row["val_miou"] for row in curves])))):
         network.load_state_dict(load_file(folder / f"{name}.safetensors"))
-        measured = {split: evaluate(model, rows, num_classes, config.batch_size) for split, rows in splits.items()}
         checkpoints[name] = {
-            "epoch": epoch, "splits": {split: _measured(metrics) for split, metrics in measured.items()}
+            "epoch": epoch, "splits": {split: _measured(model, rows, config, dataset) for split, rows in splits.items()}
         }  # fmt: skip
     record = {
         "config": config.model_dump(),
@@ -192,12 +192,16 @@ def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, split: DeviceSplit, num_classes: int, batch_size: int) -> SegmentationMetrics:
-    """Metrics of a model over a whole split; the model is left in evaluation mode."""
+def evaluate(
+    model: nn.Module, split: DeviceSplit, num_classes: int, batch_size: int, *others: Metric
+) -> SegmentationMetrics:
+    """Metrics of a model over a whole split; ``others`` see the same batches. Leaves the model in evaluation mode."""
     model.eval()
     metrics = SegmentationMetrics(num_classes, IGNORE_INDEX).to(split.masks.device)
     for images, masks in split.in_order(batch_size):
-        metrics.update(model(images), masks)
+        logits = model(images)
+        for metric in (metrics, *others):
+            metric.update(logits, masks)
     return metrics
 
 
@@ -209,9 +213,14 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
     return model.eval()
 
 
-def _measured(metrics: SegmentationMetrics) -> dict[str, Any]:
-    scores = metrics.compute()
-    return {"confusion": metrics.confusion.tolist(), "cross_entropy": float(scores["cross_entropy"])}
+def _measured(model: nn.Module, split: DeviceSplit, config: RunConfig, dataset: PreparedDataset) -> dict[str, Any]:
+    released = ReleasedMeanIoU(IGNORE_INDEX).to(split.masks.device)
+    metrics = evaluate(model, split, dataset.spec.num_classes, config.batch_size, released)
+    return {
+        "confusion": metrics.confusion.tolist(),
+        "cross_entropy": float(metrics.compute()["cross_entropy"]),
+        "released_miou": float(released.compute()),
+    }
 
 
 def _non_finite(

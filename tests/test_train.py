@@ -29,6 +29,11 @@ def test_the_record_counts_every_valid_pixel_of_every_split(tiny_run, tiny_datas
             assert confusion.sum() == (split.masks != 255).sum()
 
 
+def test_the_record_keeps_the_released_mean_iou_of_every_split(tiny_run):
+    for checkpoint in tiny_run[1]["checkpoints"].values():
+        assert all(0 <= measured["released_miou"] <= 1 for measured in checkpoint["splits"].values())
+
+
 def test_best_weights_score_what_the_record_says(tiny_run, tiny_dataset):
     folder, record = tiny_run
     model = load_model(folder, record)
