@@ -22,6 +22,7 @@ endif
 SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
 LIBRARY  := $(shell find patlib -name '*.py')
+READERS  := $(shell grep -l 'book/results' $(SOURCES))
 RESULTS  := $(shell find book/results -type f 2>/dev/null)
 PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__pycache__/*'))
 
@@ -59,7 +60,7 @@ executed: env
 build/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) book/execute.py .venv/.ok
 	@$(BIN)/python book/execute.py $< $@
 
-$(filter build/notebooks/09_%,$(EXECUTED)): $(RESULTS)
+$(READERS:notebooks/%.md=build/notebooks/%.ipynb): $(RESULTS)
 
 # Built from scratch each time (seconds), because an incremental build does not repeat the
 # warnings of pages that it skips; from a copy, because Sphinx writes beside its sources.

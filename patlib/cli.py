@@ -1,17 +1,14 @@
-"""The command line: `patlib data list | prepare | show`, `patlib run` and `patlib grid`.
-
-Whatever takes long to import is imported inside the command that needs it, so that `patlib --help` answers at once.
-"""
+"""The command line: `patlib data`, `patlib run`, `patlib grid` and `patlib table`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from patlib.cli_data import data_app, plain_errors
 
 if TYPE_CHECKING:
     from patlib.config import RunConfig
@@ -19,119 +16,15 @@ if TYPE_CHECKING:
 REPORT = Path(__file__).parent.parent / "notebooks" / "08_one_run.ipynb"
 
 app = typer.Typer(help="Pixel-wise Adaptive Training for long-tailed segmentation.", no_args_is_help=True)
-data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-
-Name = Annotated[str, typer.Argument(help="A dataset: see `patlib data list`.")]
-Size = Annotated[str | None, typer.Option(help="Height x width, such as 90x120; the dataset's default if not given.")]
-Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets; else PATLIB_DATA, else ./data.")]
-Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
-Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
-Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, where the dataset uses one.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
-    from patlib.data import DataError
-
-    try:
-        yield
-    except (DataError, ValueError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """(height, width) from a text such as "90x120"."""
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"--size is HEIGHTxWIDTH in pixels, such as 90x120; got {text!r}")
-    return int(parts[0]), int(parts[1])
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Left-aligned columns; the first row is the header."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
-
-
-@data_app.command("list")
-def list_datasets(root: Root = None) -> None:
-    """Name every dataset, and say whether it is on this machine."""
-    from patlib.data import DATASETS
-    from patlib.data.reading import data_root, locate
-
-    rows = [("name", "classes", "paper size", "found", "licence")]
-    for spec in DATASETS.values():
-        if spec.layout:
-            place = locate(spec, root)
-            found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
-        else:
-            found = "needs no files"
-        height, width = spec.paper_size
-        rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
-    typer.echo(table(rows))
-
-
-@data_app.command("prepare")
-def prepare_dataset(
-    name: Name,
-    size: Size = None,
-    root: Root = None,
-    cache: Cache = None,
-    protocol: Protocol = None,
-    seed: Seed = 0,
-    download: Download = False,
-) -> None:
-    """Decode and resize a dataset once; say where it lies and how its classes are distributed."""
-    from patlib.data import prepare
-
-    with plain_errors():
-        dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
-    counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
-    typer.echo(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
-    typer.echo(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
-    rows: list[tuple[str, ...]] = [("id", "class", *(f"{split} pixels" for split in counts), "train share")]
-    for index, title in enumerate(dataset.spec.classes):
-        share = counts["train"][index] / max(1, counts["train"].sum())
-        rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
-    void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
-    typer.echo(table([*rows, ("255", "void", *void, "")]))
-
-
-@data_app.command("show")
-def show_dataset(
-    name: Name,
-    out: Annotated[Path | None, typer.Option(help="The PNG to write; NAME.png if not given.")] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
-    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 12,
-    size: Size = None,
-    root: Root = None,
-    cache: Cache = None,
-    protocol: Protocol = None,
-    seed: Seed = 0,
-) -> None:
-    """Write a contact sheet: images beside their masks, with the colours of the classes."""
-    from patlib.data import prepare
-    from patlib.data.sheet import contact_sheet
-
-    with plain_errors():
-        dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
-        path = out or Path(f"{name}.png")
-        contact_sheet(dataset, split, count).savefig(path)
-    typer.echo(f"wrote {path}")
-
-
-# Every field of RunConfig is an option of `run` and `grid`. They are read by hand, because the configuration already
-# names, types and checks them.
+# Every field of RunConfig is an option of `run`, `grid` and `table`. They are read by hand, because the configuration
+# already names, types and checks them.
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 Out = Annotated[Path, typer.Option(help="Each run gets its own folder below this one.")]
+Grid = Annotated[
+    str, typer.Argument(help="A table or a sweep: table1, table2, table3, gamma, ... (an unknown name lists all).")
+]
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, list[str]]:
@@ -186,42 +79,67 @@ def run(
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@app.command(context_settings=SETTINGS)
-def grid(
-    context: typer.Context,
-    table: Annotated[str, typer.Argument(help="Which table of the paper: table1.")],
-    out: Out = Path("runs"),
-) -> None:
-    """Run a table of the paper: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
+def parse_grid(name: str, settings: dict[str, list[str]]) -> tuple[RunConfig, list[int]]:
+    """The base configuration and the seeds of a grid's options; what the grid decides itself is not one of them."""
+    from patlib.grids import fields_set_by
 
-    Any field of RunConfig but the loss and its parameters is an option. Runs that have a record are not run again.
+    for field in sorted(fields_set_by(name) & settings.keys()):
+        raise ValueError(f"--{field}: {name} sets that itself; seeds are given as --seeds 0 1 2")
+    seeds = settings.pop("seeds", ["0"])
+    if not seeds or not all(seed.isdecimal() for seed in seeds):
+        raise ValueError(f"--seeds takes whole numbers from 0, such as --seeds 0 1 2; got {' '.join(seeds)}")
+    return parse_config(settings), [int(seed) for seed in seeds]
+
+
+@app.command(context_settings=SETTINGS)
+def grid(context: typer.Context, name: Grid, out: Out = Path("runs")) -> None:
+    """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
+
+    Any field of RunConfig that the grid does not decide is an option. A run that has a record is not run again; one
+    that fails is listed at the end and does not stop the rest.
     """
-    from patlib import runs, tables
-    from patlib.config import LOSS_PARAMETERS
+    from patlib import grids, runs, tables
 
     with plain_errors():
-        if table != "table1":
-            raise ValueError(f"no grid is called {table!r}; there is table1")
-        settings = parse_settings(context.args)
-        for name in {"loss", "seed", *LOSS_PARAMETERS} & settings.keys():
-            raise ValueError(f"--{name}: the table sets losses and parameters; seeds are given as --seeds 0 1 2")
-        seeds = settings.pop("seeds", ["0"])
-        if not all(seed.isdecimal() for seed in seeds):
-            raise ValueError(f"--seeds takes whole numbers from 0, such as --seeds 0 1 2; got {' '.join(seeds)}")
-        configs = tables.table_1(parse_config(settings), [int(seed) for seed in seeds])
-        failures = runs.run_grid(configs, out)
-        records = [
-            json.loads((out / config.run_path / "record.json").read_text())
-            for config in configs
-            if (out / config.run_path / "record.json").exists()
-        ]
-    if records:
-        typer.echo(tables.protocol_of(records[0]))
-        typer.echo(tables.paper_beside_ours(records, None).xs("ours", axis=1, level=1).to_string())
-    for name, error in failures:
-        typer.echo(f"failed: {name}: {error}", err=True)
+        base, seeds = parse_grid(name, parse_settings(context.args))
+        failures = runs.run_grid(grids.grid_configs(name, base, seeds), out)
+        scores = tables.grid_scores(name, base, seeds, out)
+    typer.echo(tables.summary(name, scores).to_string())
+    for run_name, error in failures:
+        typer.echo(f"failed: {run_name}: {error}", err=True)
     if failures:
         raise typer.Exit(1)
+
+
+@app.command(context_settings=SETTINGS)
+def table(
+    context: typer.Context,
+    name: Grid,
+    out: Out = Path("runs"),
+    checkpoint: Annotated[str, typer.Option(help="best (by validation mIoU) or last.")] = "best",
+    split: Annotated[str, typer.Option(help="A split of the dataset, such as test.")] = "test",
+    write: Annotated[Path | None, typer.Option(help="Write it as .csv or .tex, too.")] = None,
+) -> None:
+    """Show a table from the records that are there, the paper's numbers beside ours where it has them.
+
+    Takes the options that `patlib grid` was given, and trains nothing.
+    """
+    from patlib import grids, published, runs, tables
+
+    with plain_errors():
+        base, seeds = parse_grid(name, parse_settings(context.args))
+        scores = tables.grid_scores(name, base, seeds, out, checkpoint, split)
+        title = published.DATASETS.get(base.dataset)
+        if name in published.PUBLISHED and title:
+            shown = tables.paper_beside_ours(name, scores, title)
+        else:
+            shown = tables.summary(name, scores)
+        if write:
+            tables.export(write, name, scores, shown)
+        found = [out / config.run_path / "record.json" for config in grids.grid_configs(name, base, seeds)]
+        if path := next(filter(Path.exists, found), None):
+            typer.echo(f"{tables.protocol_of(runs.read_record(path))}; {checkpoint} checkpoint, {split} split")
+    typer.echo(shown.to_string())
 
 
 if __name__ == "__main__":

@@ -20,15 +20,17 @@ Record = dict[str, Any]
 
 def read_records(folder: str | Path) -> list[Record]:
     """Every record below a folder, sorted by path; ValueError for a file that is not a whole record."""
-    records = []
-    for path in sorted(Path(folder).rglob("record.json")):
-        try:
-            record = json.loads(path.read_text())
-            RunConfig(**record["config"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a run record ({error}); remove it and run that cell again") from error
-        records.append(record)
-    return records
+    return [read_record(path) for path in sorted(Path(folder).rglob("record.json"))]
+
+
+def read_record(path: Path) -> Record:
+    """One record; ValueError for a file that is not a whole one."""
+    try:
+        record = json.loads(path.read_text())
+        RunConfig(**record["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a run record ({error}); remove it and run that cell again") from error
+    return record
 
 
 def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = True) -> list[tuple[str, str]]:

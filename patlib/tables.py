@@ -1,128 +1,180 @@
-"""The paper's Table 1: its published numbers, its cells as run configurations, and the paper beside our records."""
+"""Tables from records: scores of runs, the paper beside ours, differences with intervals, and their export."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 
 from patlib.config import RunConfig
-from patlib.losses import loss_parameters
+from patlib.files import replacing
+from patlib.grids import cell_config, get_grid
 from patlib.metrics import confusion_scores, frequency_groups
-from patlib.runs import Record
+from patlib.published import PUBLISHED
+from patlib.runs import Record, read_record
 
-
-@dataclass(frozen=True)
-class Method:
-    """A row of Table 1: the paper's name for it, and the loss and parameters that stand for it here."""
-
-    label: str
-    loss: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-TABLE_1_METHODS = (
-    Method("CE", "ce"),
-    Method("Focal (gamma = 2)", "focal", {"gamma": 2.0}),
-    Method("CB", "cb"),
-    Method("CBFocal (gamma = 2)", "cbfocal", {"gamma": 2.0}),
-    Method("BMS", "bms"),
-    Method("LDAM (mu = 0.5, s = 20)", "ldam", {"max_margin": 0.5, "scale": 20.0}),
-    Method("BLV (Gaussian, sigma = 0.5)", "blv", {"law": "gaussian", "sigma": 0.5}),
-    Method("PAT (T = 20)", "pat", {"T": 20.0}),
-)
-
-
-def table_1(base: RunConfig, seeds: Iterable[int] = (0,)) -> list[RunConfig]:
-    """The runs of Table 1 for the dataset, model and scale of ``base``: every method, seed by seed."""
-    common = base.model_dump(exclude={"loss", "seed"} | set(base.loss_parameters))
-    return [
-        RunConfig(**{**common, "loss": method.loss, **method.parameters, "seed": seed})
-        for seed in seeds
-        for method in TABLE_1_METHODS
-    ]
-
-
-PUBLISHED_TABLE_1: dict[str, dict[str, tuple[float, float, float]]] = {
-    "OxfordPetIII": {
-        "CE": (76.14, 91.21, 0.23),
-        "Focal (gamma = 2)": (75.76, 91.17, 0.30),
-        "CB": (76.60, 90.90, 0.20),
-        "CBFocal (gamma = 2)": (76.02, 90.54, 0.26),
-        "BMS": (13.22, 25.45, 1.28),
-        "LDAM (mu = 0.5, s = 20)": (75.43, 90.97, 0.78),
-        "BLV (Gaussian, sigma = 0.5)": (76.24, 91.22, 0.23),
-        "PAT (T = 20)": (76.69, 91.28, 0.23),
-    },
-    "CityScapes": {
-        "CE": (73.83, 85.31, 0.66),
-        "Focal (gamma = 2)": (74.02, 85.44, 0.56),
-        "CB": (72.26, 81.33, 0.69),
-        "CBFocal (gamma = 2)": (71.17, 80.70, 0.72),
-        "BMS": (8.15, 11.80, 3.08),
-        "LDAM (mu = 0.5, s = 20)": (74.80, 85.20, 2.27),
-        "BLV (Gaussian, sigma = 0.5)": (74.21, 85.37, 0.53),
-        "PAT (T = 20)": (76.22, 85.80, 0.51),
-    },
-    "NyU": {
-        "CE": (18.05, 53.50, 1.80),
-        "Focal (gamma = 2)": (15.14, 51.07, 1.75),
-        "CB": (18.56, 52.17, 1.94),
-        "CBFocal (gamma = 2)": (17.31, 50.46, 1.76),
-        "BMS": (12.27, 22.84, 2.40),
-        "LDAM (mu = 0.5, s = 20)": (19.59, 52.59, 2.30),
-        "BLV (Gaussian, sigma = 0.5)": (18.37, 52.62, 1.90),
-        "PAT (T = 20)": (21.41, 55.57, 1.36),
-    },
+PERCENT = ("miou", "pixel_acc", "mean_acc", "mean_dice", "miou_head", "miou_medium", "miou_tail", "released_miou")
+COLUMNS = {
+    "miou": "mIoU %",
+    "pixel_acc": "pixel accuracy %",
+    "dice_err": "1 - mean Dice",
+    "cross_entropy": "cross-entropy, nats",
+    "released_miou": "released mIoU %",
+    "miou_tail": "tail mIoU %",
 }
-"""Table 1 as printed: mIoU %, pixel accuracy %, "Dice Err" (which the paper does not define)."""
+"""The scores that tables show, and how they are headed."""
 
-PERCENT = ("miou", "pixel_acc", "mean_acc", "mean_dice", "miou_head", "miou_medium", "miou_tail")
-
-
-def method_of(record: Record) -> str | None:
-    """The row of Table 1 that a record belongs to, or None if its loss parameters are not the table's."""
-    for method in TABLE_1_METHODS:
-        if method.loss == record["config"]["loss"]:
-            expected = {**loss_parameters(method.loss), **method.parameters}
-            return method.label if record["loss_parameters"] == expected else None
-    return None
+LOWER_IS_BETTER = ("dice_err", "cross_entropy")
+NOT_RUN = "not run"
 
 
 def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> dict[str, float]:
-    """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy."""
+    """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy.
+
+    ``released_miou`` is the number that the paper's released code would report, NaN in a record that lacks it.
+    """
     measured = record["checkpoints"][checkpoint]["splits"][split]
     scores = confusion_scores(torch.tensor(measured["confusion"]))
     iou = scores.pop("iou")
     groups = frequency_groups(record["dataset"]["class_pixels"], len(iou))
     tiers = {f"miou_{group}": float(iou[classes].nanmean()) for group, classes in groups.items()}
-    return {name: float(value) for name, value in scores.items()} | tiers | {"cross_entropy": measured["cross_entropy"]}
+    others = {name: measured.get(name, float("nan")) for name in ("cross_entropy", "released_miou")}
+    return {name: float(value) for name, value in scores.items()} | tiers | others
 
 
-def table_1_scores(records: Iterable[Record], checkpoint: str = "best", split: str = "test") -> pd.DataFrame:
-    """One row a run: method, seed and its scores, in per cent where they are fractions of pixels or classes.
+def grid_scores(
+    grid: str,
+    base: RunConfig,
+    seeds: Iterable[int],
+    folder: str | Path,
+    checkpoint: str = "best",
+    split: str = "test",
+) -> pd.DataFrame:
+    """One row a finished run of a grid, indexed by the cell's row and the seed; per cent where it is a fraction.
 
-    Records that are no cell of Table 1 are left out. Raises ValueError if the rest do not share dataset and protocol:
-    runs at different scales do not belong in one table.
+    Only the records that :func:`~patlib.grids.grid_configs` names are read, so that runs at another scale in the same
+    folder cannot slip in. A run without a record has no row.
     """
-    rows, protocols = [], set()
-    for record in records:
-        label = method_of(record)
-        if label is not None:
-            scores = scores_of(record, checkpoint, split)
-            scores |= {name: 100 * scores[name] for name in PERCENT}
-            rows.append({"method": label, "seed": record["config"]["seed"], **scores})
-            protocols.add(protocol_of(record))
-    if len(protocols) > 1:
-        raise ValueError(f"these records do not belong in one table: {'; '.join(sorted(protocols))}")
-    scores = pd.DataFrame(rows)
-    if len(scores) and scores.duplicated(["method", "seed"]).any():
-        twice = scores[scores.duplicated(["method", "seed"])].iloc[0]
-        raise ValueError(f"{twice['method']} with seed {twice['seed']} has two records; remove one")
-    return scores
+    rows, index = [], []
+    for seed in seeds:
+        for cell in get_grid(grid):
+            path = Path(folder) / cell_config(grid, cell, base, seed).run_path / "record.json"
+            if path.exists():
+                scores = scores_of(read_record(path), checkpoint, split)
+                rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
+                index.append((*cell.row, seed))
+    levels = [f"level {depth}" for depth in range(len(get_grid(grid)[0].row))]
+    names = pd.MultiIndex.from_tuples(index, names=[*levels, "seed"]) if index else None
+    return pd.DataFrame(rows, index=names)
+
+
+def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of one cell, indexed by seed; empty if there is none."""
+    if not len(scores):
+        return scores
+    chosen = np.all([scores.index.get_level_values(depth) == word for depth, word in enumerate(row)], axis=0)
+    return scores[chosen].droplevel(list(range(len(row))))
+
+
+def summary(grid: str, scores: pd.DataFrame, names: Iterable[str] = tuple(COLUMNS)) -> pd.DataFrame:
+    """Mean +- standard deviation over seeds of every cell, as text, and the number of seeds; "not run" without any."""
+    lines = {
+        cell.row: {COLUMNS[name]: _spread(runs_of(scores, cell.row), name) for name in names}
+        | {"seeds": len(runs_of(scores, cell.row))}
+        for cell in get_grid(grid)
+    }
+    return _framed(grid, lines)
+
+
+def paper_beside_ours(grid: str, scores: pd.DataFrame, published: str) -> pd.DataFrame:
+    """One dataset of one of the paper's tables: published, ours, and the difference ours - paper in points.
+
+    ``published`` names a dataset as :data:`~patlib.published.PUBLISHED` does. Table 1's "Dice Err" stands beside both
+    candidates for it, and no difference is formed where it is not known what was measured.
+    """
+    lines = {}
+    for cell in get_grid(grid):
+        printed, runs = PUBLISHED[grid][published][cell.row], runs_of(scores, cell.row)
+        line: dict[tuple[str, str], Any] = {}
+        for name, value in zip(("miou", "pixel_acc"), printed, strict=False):
+            line[COLUMNS[name], "paper"] = f"{value:.2f}"
+            line[COLUMNS[name], "ours"] = _spread(runs, name)
+            line[COLUMNS[name], "difference"] = f"{runs[name].mean() - value:+.2f}" if len(runs) else "-"
+        if len(printed) == 3:
+            line['"Dice Err"', "paper"] = f"{printed[2]:.2f}"
+            for name in ("dice_err", "cross_entropy"):
+                line[COLUMNS[name], "ours"] = _spread(runs, name)
+        line["seeds", "ours"] = len(runs)
+        lines[cell.row] = line
+    return _framed(grid, lines)
+
+
+def paired(scores: pd.DataFrame, row: tuple[str, ...], other: tuple[str, ...], name: str) -> dict[str, float]:
+    """Mean over seeds of ``row`` minus ``other``, and its 95 % interval by Student's t over the seeds both have run.
+
+    Runs of one seed share their initial weights, the order of images and the mirroring, so pairing removes what those
+    contribute. ``low`` and ``high`` are NaN with fewer than two common seeds.
+    """
+    both = runs_of(scores, row)[name].to_frame("one").join(runs_of(scores, other)[name].rename("two"), how="inner")
+    difference = (both["one"] - both["two"]).to_numpy()
+    count = len(difference)
+    half = float("nan")
+    if count > 1:
+        half = float(stats.t.ppf(0.975, count - 1) * difference.std(ddof=1) / np.sqrt(count))
+    mean = float(difference.mean()) if count else float("nan")
+    return {"difference": mean, "low": mean - half, "high": mean + half, "seeds": count}
+
+
+def clear_winner(grid: str, scores: pd.DataFrame, name: str) -> tuple[str, ...] | None:
+    """The cell with the best mean, if its paired interval against every other cell that was run leaves out 0.
+
+    The intervals are not widened for the number of comparisons, so this is the least that bold print should ask for.
+    """
+    sign = -1 if name in LOWER_IS_BETTER else 1
+    means = {
+        cell.row: sign * runs_of(scores, cell.row)[name].mean()
+        for cell in get_grid(grid)
+        if len(runs_of(scores, cell.row))
+    }
+    if len(means) < 2:
+        return None
+    best = max(means, key=lambda row: means[row])
+    against = (paired(scores, best, row, name) for row in means if row != best)
+    return best if all(min(sign * it["low"], sign * it["high"]) > 0 for it in against) else None
+
+
+def emphasised(grid: str, scores: pd.DataFrame, table: pd.DataFrame) -> pd.io.formats.style.Styler:
+    """A table with its clear winners (:func:`clear_winner`) in bold; renders as HTML and, by ``to_latex``, as LaTeX."""
+    headings = {heading: name for name, heading in COLUMNS.items()}
+
+    def bold(column: pd.Series) -> list[str]:
+        heading = column.name if isinstance(column.name, tuple) else (column.name, "ours")
+        name = headings.get(heading[0]) if heading[1] == "ours" else None
+        winner = clear_winner(grid, scores, name) if name and len(scores) else None
+        return ["font-weight: bold" if _as_tuple(row) == winner else "" for row in column.index]
+
+    return table.style.apply(bold, axis=0).set_uuid(grid)
+
+
+def export(path: str | Path, grid: str, scores: pd.DataFrame, table: pd.DataFrame) -> Path:
+    """Write a table as ``.csv`` (plain) or ``.tex`` (a booktabs tabular, winners in bold); ValueError for others."""
+    path = Path(path)
+    if path.suffix == ".csv":
+        text = table.to_csv()
+    elif path.suffix == ".tex":
+        text = emphasised(grid, scores, table).format(escape="latex").format_index(escape="latex")
+        text = text.format_index(escape="latex", axis=1).to_latex(hrules=True, convert_css=True)
+    else:
+        raise ValueError(f"a table is written as .csv or .tex; got {path.name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
 
 
 def protocol_of(record: Record) -> str:
@@ -141,33 +193,22 @@ def protocol_of(record: Record) -> str:
     )
 
 
-def paper_beside_ours(records: Iterable[Record], published: str | None, checkpoint: str = "best") -> pd.DataFrame:
-    """Table 1 for one dataset: the paper beside our mean +- standard deviation over seeds, on the test split.
-
-    ``published`` names a dataset of :data:`PUBLISHED_TABLE_1`, or is None where the paper has no such column. The
-    published "Dice Err" stands beside both candidates for it. A method without a record reads "not run".
-    """
-    scores = table_1_scores(records, checkpoint)
-    rows = {}
-    for method in TABLE_1_METHODS:
-        runs = scores[scores["method"] == method.label] if len(scores) else scores
-        miou, accuracy, dice = PUBLISHED_TABLE_1[published][method.label] if published else ("-", "-", "-")
-        rows[method.label] = {
-            ("mIoU %", "paper"): miou,
-            ("mIoU %", "ours"): _spread(runs, "miou", 2),
-            ("pixel accuracy %", "paper"): accuracy,
-            ("pixel accuracy %", "ours"): _spread(runs, "pixel_acc", 2),
-            ('"Dice Err"', "paper"): dice,
-            ("1 - mean Dice", "ours"): _spread(runs, "dice_err", 3),
-            ("cross-entropy, nats", "ours"): _spread(runs, "cross_entropy", 3),
-            ("tail mIoU %", "ours"): _spread(runs, "miou_tail", 2),
-            ("seeds", "ours"): len(runs),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
-
-
-def _spread(runs: pd.DataFrame, name: str, digits: int) -> str:
+def _spread(runs: pd.DataFrame, name: str) -> str:
     if not len(runs):
-        return "not run"
+        return NOT_RUN
+    digits = 2 if name in PERCENT else 3
     mean = f"{runs[name].mean():.{digits}f}"
     return f"{mean} ± {runs[name].std(ddof=1):.{digits}f}" if len(runs) > 1 else mean
+
+
+def _framed(grid: str, lines: dict[tuple[str, ...], dict]) -> pd.DataFrame:
+    names = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}.get(grid)
+    index = pd.MultiIndex.from_tuples(lines, names=names)
+    frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
+    if isinstance(frame.columns[0], tuple):
+        frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return frame
+
+
+def _as_tuple(row: Any) -> tuple[str, ...]:
+    return row if isinstance(row, tuple) else (row,)

@@ -1,34 +1,47 @@
 import copy
+import csv
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 from tiny_run import TINY
 
-from patlib import tables
+from patlib import grids, tables
 from patlib.config import RunConfig
-from patlib.losses import LOSSES
+from patlib.files import write_json
+
+BASE = RunConfig(**TINY)
+PAT, CE = ("PAT (T = 20)",), ("CE",)
 
 
-def test_table_1_has_every_loss_once_a_seed_and_keeps_the_scale():
-    base = RunConfig(**TINY, T=5.0)
-    configs = tables.table_1(base, seeds=(0, 1))
-    assert [config.loss for config in configs] == [*LOSSES, *LOSSES]
-    assert {config.seed for config in configs} == {0, 1}
-    assert {(config.model_width, config.epochs) for config in configs} == {(2, 2)}
-    assert [config.T for config in configs if config.loss == "pat"] == [20.0, 20.0]
+def write(folder, record, grid, row, seed, base=BASE, **measured):
+    """A record like ``record`` where that cell of the grid has its own, with some measured numbers replaced."""
+    cell = next(cell for cell in grids.GRIDS[grid] if cell.row == row)
+    config, record = grids.cell_config(grid, cell, base, seed), copy.deepcopy(record)
+    record["config"] = config.model_dump()
+    record["checkpoints"]["best"]["splits"]["test"] |= measured
+    path = folder / config.run_path / "record.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, record)
 
 
-def test_every_published_column_names_the_same_methods():
-    labels = [method.label for method in tables.TABLE_1_METHODS]
-    assert all(list(column) == labels for column in tables.PUBLISHED_TABLE_1.values())
-    assert tables.PUBLISHED_TABLE_1["CityScapes"]["PAT (T = 20)"] == (76.22, 85.80, 0.51)
+def confusion(right, wrong):
+    """Ten classes of 100 pixels: ``right`` of each on the diagonal, ``wrong`` of each taken for the next."""
+    matrix = np.eye(10, dtype=int) * right + np.roll(np.eye(10, dtype=int), 1, axis=1) * wrong
+    return matrix.tolist()
 
 
-def test_a_record_belongs_to_its_row_only_with_the_tables_parameters(tiny_run):
-    record = copy.deepcopy(tiny_run[1])
-    assert tables.method_of(record) == "PAT (T = 20)"
-    record["loss_parameters"]["T"] = 5.0
-    assert tables.method_of(record) is None
+@pytest.fixture
+def two_methods(tiny_run, tmp_path):
+    """Three seeds of PAT and CE in which PAT is better by 9, 10 and 11 points of pixel accuracy; PAT has a fourth."""
+    for seed, right, other in ((0, 80, 71), (1, 70, 60), (2, 90, 79)):
+        write(
+            tmp_path, tiny_run[1], "table1", PAT, seed, confusion=confusion(right, 100 - right), cross_entropy=1 + seed
+        )
+        write(tmp_path, tiny_run[1], "table1", CE, seed, confusion=confusion(other, 100 - other), cross_entropy=9)
+    write(tmp_path, tiny_run[1], "table1", PAT, 3, confusion=confusion(99, 1))
+    return tables.grid_scores("table1", BASE, range(4), tmp_path)
 
 
 def test_scores_come_from_the_confusion_matrix(tiny_run):
@@ -37,28 +50,96 @@ def test_scores_come_from_the_confusion_matrix(tiny_run):
     measured["confusion"] = np.diag(np.arange(1, 11)).tolist()
     scores = tables.scores_of(record)
     assert scores["miou"] == scores["pixel_acc"] == scores["miou_tail"] == 1
-    assert scores["cross_entropy"] == measured["cross_entropy"]
+    assert (scores["cross_entropy"], scores["released_miou"]) == (measured["cross_entropy"], measured["released_miou"])
 
 
-def test_paper_and_ours_stand_side_by_side_with_the_spread_over_seeds(tiny_run):
-    first, second = copy.deepcopy(tiny_run[1]), copy.deepcopy(tiny_run[1])
-    second["config"]["seed"] = 1
-    for record, value in ((first, 1), (second, 3)):
-        record["checkpoints"]["best"]["splits"]["test"]["cross_entropy"] = value
-    frame = tables.paper_beside_ours([first, second], "OxfordPetIII")
-    assert frame.loc["PAT (T = 20)", ("cross-entropy, nats", "ours")] == "2.000 ± 1.414"
-    assert frame.loc["PAT (T = 20)", ("mIoU %", "paper")] == 76.69
-    assert frame.loc["PAT (T = 20)", ("seeds", "ours")] == 2
-    assert frame.loc["CE", ("mIoU %", "ours")] == "not run"
+def test_an_older_record_without_the_released_mean_iou_is_read(tiny_run):
+    record = copy.deepcopy(tiny_run[1])
+    del record["checkpoints"]["best"]["splits"]["test"]["released_miou"]
+    assert np.isnan(tables.scores_of(record)["released_miou"])
 
 
-def test_two_records_of_one_cell_are_refused(tiny_run):
-    with pytest.raises(ValueError, match=r"PAT \(T = 20\) with seed 0 has two records"):
-        tables.table_1_scores([tiny_run[1], tiny_run[1]])
+def test_a_grid_reads_its_own_records_and_no_others(tiny_run, tmp_path):
+    write(tmp_path, tiny_run[1], "table1", PAT, 0)
+    write(tmp_path, tiny_run[1], "table1", CE, 0, base=RunConfig(**TINY | {"epochs": 3}))
+    scores = tables.grid_scores("table1", BASE, (0, 1), tmp_path)
+    assert scores.index.tolist() == [(*PAT, 0)]
 
 
-def test_records_at_different_scales_are_not_mixed(tiny_run):
-    other = copy.deepcopy(tiny_run[1])
-    other["config"]["epochs"] = 7
-    with pytest.raises(ValueError, match="do not belong in one table"):
-        tables.table_1_scores([tiny_run[1], other])
+def test_nothing_run_is_a_table_that_says_so(tmp_path):
+    for grid in grids.GRIDS:
+        scores = tables.grid_scores(grid, BASE, (0,), tmp_path)
+        table = tables.summary(grid, scores)
+        assert (table["mIoU %"] == "not run").all() and (table["seeds"] == 0).all()
+    assert tables.clear_winner("table1", scores, "miou") is None
+
+
+def test_summary_gives_mean_and_spread_over_seeds(two_methods):
+    table = tables.summary("table1", two_methods)
+    assert table.loc["CE", "pixel accuracy %"] == "70.00 ± 9.54"
+    assert table.loc["CE", "cross-entropy, nats"] == "9.000 ± 0.000"
+    assert table.loc["CE", "seeds"] == 3
+    assert table.loc["BMS", "mIoU %"] == "not run"
+
+
+def test_the_paper_stands_beside_ours_with_the_difference(two_methods):
+    table = tables.paper_beside_ours("table1", two_methods, "OxfordPetIII")
+    assert table.loc["CE", ("pixel accuracy %", "paper")] == "91.21"
+    assert table.loc["CE", ("pixel accuracy %", "difference")] == "-21.21"
+    assert table.loc["CE", ('"Dice Err"', "paper")] == "0.23"
+    assert table.loc["BMS", ("mIoU %", "difference")] == "-"
+
+
+@pytest.mark.parametrize("grid", ["table2", "table3"])
+def test_tables_2_and_3_have_two_levels_and_no_dice(grid, tmp_path):
+    scores = tables.grid_scores(grid, BASE, (0,), tmp_path)
+    table = tables.paper_beside_ours(grid, scores, "NyU")
+    assert table.index.nlevels == 2 and '"Dice Err"' not in table.columns.get_level_values(0)
+
+
+def test_a_paired_difference_uses_common_seeds_and_students_t(two_methods):
+    result = tables.paired(two_methods, PAT, CE, "pixel_acc")
+    assert (result["difference"], result["seeds"]) == (pytest.approx(10), 3)
+    pat, ce = ([80, 70, 90], [71, 60, 79])
+    low, high = stats.ttest_rel(pat, ce).confidence_interval(0.95)
+    assert (result["low"], result["high"]) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_one_seed_has_no_interval(tiny_run, tmp_path):
+    for row in (PAT, CE):
+        write(tmp_path, tiny_run[1], "table1", row, 0)
+    result = tables.paired(tables.grid_scores("table1", BASE, (0,), tmp_path), PAT, CE, "miou")
+    assert np.isnan([result["low"], result["high"]]).all() and result["seeds"] == 1
+
+
+def test_only_a_clear_winner_is_bold(two_methods):
+    assert tables.clear_winner("table1", two_methods, "pixel_acc") == PAT
+    assert tables.clear_winner("table1", two_methods, "cross_entropy") == PAT  # lower is better
+    close = two_methods.copy()
+    close.loc[(*PAT, 0), "pixel_acc"] = 60  # PAT now loses one seed of three
+    assert tables.clear_winner("table1", close, "pixel_acc") is None
+    html = tables.emphasised("table1", two_methods, tables.summary("table1", two_methods)).to_html()
+    assert html.count("font-weight: bold") == 1  # one rule, for all winning cells
+    assert html == tables.emphasised("table1", two_methods, tables.summary("table1", two_methods)).to_html()
+
+
+def test_one_seed_makes_nothing_bold(two_methods):
+    assert tables.clear_winner("table1", two_methods.xs(0, level="seed", drop_level=False), "pixel_acc") is None
+
+
+def test_export_to_csv_and_latex(two_methods, tmp_path):
+    table = tables.paper_beside_ours("table1", two_methods, "OxfordPetIII")
+    path = tables.export(tmp_path / "a" / "t.csv", "table1", two_methods, table)
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    assert rows[0][1] == "mIoU %" and any(row[0] == "CE" and "70.00 ± 9.54" in row for row in rows)
+    text = tables.export(tmp_path / "t.tex", "table1", two_methods, table).read_text()
+    assert r"\toprule" in text
+    assert r"mIoU \%" in text and r"\bfseries" in text
+    with pytest.raises(ValueError, match=r"as \.csv or \.tex; got 't\.xlsx'"):
+        tables.export(tmp_path / "t.xlsx", "table1", two_methods, table)
+
+
+def test_the_protocol_says_at_which_scale(tiny_run):
+    text = tables.protocol_of(tiny_run[1])
+    assert "synthetic at 16x20" in text and "segnet width 2, 2 epochs, batch 4" in text
+    assert isinstance(tables.summary("table1", pd.DataFrame()), pd.DataFrame)

@@ -1,0 +1,119 @@
+"""The commands `patlib data list | prepare | show`, and how any command reports what a user can mend.
+
+Whatever takes long to import is imported inside the command that needs it, so that `patlib --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A dataset: see `patlib data list`.")]
+Size = Annotated[str | None, typer.Option(help="Height x width, such as 90x120; the dataset's default if not given.")]
+Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets; else PATLIB_DATA, else ./data.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
+Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, where the dataset uses one.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
+    from patlib.data import DataError
+
+    try:
+        yield
+    except (DataError, ValueError, OSError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """(height, width) from a text such as "90x120"."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"--size is HEIGHTxWIDTH in pixels, such as 90x120; got {text!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Left-aligned columns; the first row is the header."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+@data_app.command("list")
+def list_datasets(root: Root = None) -> None:
+    """Name every dataset, and say whether it is on this machine."""
+    from patlib.data import DATASETS
+    from patlib.data.reading import data_root, locate
+
+    rows = [("name", "classes", "paper size", "found", "licence")]
+    for spec in DATASETS.values():
+        if spec.layout:
+            place = locate(spec, root)
+            found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
+        else:
+            found = "needs no files"
+        height, width = spec.paper_size
+        rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
+    typer.echo(table(rows))
+
+
+@data_app.command("prepare")
+def prepare_dataset(
+    name: Name,
+    size: Size = None,
+    root: Root = None,
+    cache: Cache = None,
+    protocol: Protocol = None,
+    seed: Seed = 0,
+    download: Download = False,
+) -> None:
+    """Decode and resize a dataset once; say where it lies and how its classes are distributed."""
+    from patlib.data import prepare
+
+    with plain_errors():
+        dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
+    counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
+    typer.echo(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
+    typer.echo(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
+    rows: list[tuple[str, ...]] = [("id", "class", *(f"{split} pixels" for split in counts), "train share")]
+    for index, title in enumerate(dataset.spec.classes):
+        share = counts["train"][index] / max(1, counts["train"].sum())
+        rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
+    void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
+    typer.echo(table([*rows, ("255", "void", *void, "")]))
+
+
+@data_app.command("show")
+def show_dataset(
+    name: Name,
+    out: Annotated[Path | None, typer.Option(help="The PNG to write; NAME.png if not given.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 12,
+    size: Size = None,
+    root: Root = None,
+    cache: Cache = None,
+    protocol: Protocol = None,
+    seed: Seed = 0,
+) -> None:
+    """Write a contact sheet: images beside their masks, with the colours of the classes."""
+    from patlib.data import prepare
+    from patlib.data.sheet import contact_sheet
+
+    with plain_errors():
+        dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
+        path = out or Path(f"{name}.png")
+        contact_sheet(dataset, split, count).savefig(path)
+    typer.echo(f"wrote {path}")

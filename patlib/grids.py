@@ -1,0 +1,109 @@
+"""The paper's tables and sweeps, and ours, as data: which runs each consists of.
+
+A grid is a tuple of cells. A cell names its row as the paper does and states the fields of
+:class:`~patlib.config.RunConfig` that make it; everything else (dataset, size, length) comes from a base configuration.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from patlib.config import LOSS_PARAMETERS, RunConfig
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of a table: its name, one word a level, and the settings that stand for it."""
+
+    row: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+METHODS = (
+    Cell(("CE",), {"loss": "ce"}),
+    Cell(("Focal (gamma = 2)",), {"loss": "focal", "gamma": 2.0}),
+    Cell(("CB",), {"loss": "cb"}),
+    Cell(("CBFocal (gamma = 2)",), {"loss": "cbfocal", "gamma": 2.0}),
+    Cell(("BMS",), {"loss": "bms"}),
+    Cell(("LDAM (mu = 0.5, s = 20)",), {"loss": "ldam", "max_margin": 0.5, "scale": 20.0}),
+    Cell(("BLV (Gaussian, sigma = 0.5)",), {"loss": "blv", "law": "gaussian", "sigma": 0.5}),
+    Cell(("PAT (T = 20)",), {"loss": "pat", "T": 20.0}),
+)
+"""The rows of Table 1."""
+
+NETWORKS = {"segnet": "SegNet", "unet": "UNet", "attention_unet": "AttUNet", "unetpp": "UNet++"}
+"""Models and the paper's names for them."""
+
+ARMS = (
+    Cell(("neither",), {"loss": "pat", "T": 20.0, "size_weight": False, "adaptive": False}),
+    Cell(("only beta",), {"loss": "pat", "T": 20.0, "size_weight": False, "adaptive": True}),
+    Cell(("only 1/S",), {"loss": "pat", "T": 20.0, "size_weight": True, "adaptive": False}),
+    Cell(("both",), {"loss": "pat", "T": 20.0, "size_weight": True, "adaptive": True}),
+)
+"""PAT with and without each of its halves."""
+
+
+def _temperatures(values: Iterable[float], *level: str, **settings: str) -> tuple[Cell, ...]:
+    return tuple(Cell((*level, f"T = {T:g}"), {"loss": "pat", "T": float(T), **settings}) for T in values)
+
+
+GRIDS: dict[str, tuple[Cell, ...]] = {
+    "table1": METHODS,
+    # Table 2 leaves out BMS, and SegNet, which Table 1 has.
+    "table2": tuple(
+        Cell((*method.row, NETWORKS[model]), {**method.settings, "model": model})
+        for method in METHODS
+        if method.settings["loss"] != "bms"
+        for model in ("unet", "attention_unet", "unetpp")
+    ),
+    "table3": tuple(
+        cell for model in ("segnet", "unet") for cell in _temperatures((5, 10, 20, 50), NETWORKS[model], model=model)
+    ),
+    "gamma": tuple(
+        Cell((label, f"gamma = {gamma:g}"), {"loss": loss, "gamma": float(gamma)})
+        for loss, label in (("focal", "Focal"), ("cbfocal", "CBFocal"))
+        for gamma in (0.5, 1, 2, 3, 4, 5)
+    ),
+    "scale": tuple(
+        Cell(("LDAM", f"s = {scale}"), {"loss": "ldam", "max_margin": 0.5, "scale": float(scale)})
+        for scale in (10, 20, 30, 50)
+    ),
+    "variation": tuple(
+        Cell((f"BLV, {law}", f"sigma = {sigma:g}"), {"loss": "blv", "law": law, "sigma": float(sigma)})
+        for law in ("gaussian", "uniform", "xavier")
+        for sigma in (0.5, 1, 2)
+    ),
+    "temperature": _temperatures((5, 10, 20, 50)),
+    "attribution": ARMS,
+    "wide_temperature": _temperatures((0.1, 0.2, 0.5, 1, 5, 20, 50)),
+}
+"""Tables 1-3; the paper's sweeps of gamma, s, BLV's law and sigma, and T (its section 5); and two grids of ours: PAT
+with and without each half, and T far below the paper's range."""
+
+
+def get_grid(name: str) -> tuple[Cell, ...]:
+    """The cells of a grid; ValueError naming all grids if there is none of that name."""
+    if name not in GRIDS:
+        close = difflib.get_close_matches(name, GRIDS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise ValueError(f"no grid is called {name!r}{hint} There are {', '.join(GRIDS)}")
+    return GRIDS[name]
+
+
+def fields_set_by(name: str) -> set[str]:
+    """The fields of a configuration that the grid's cells decide, the seed and all loss parameters among them."""
+    return {"seed", *LOSS_PARAMETERS}.union(*(cell.settings for cell in get_grid(name)))
+
+
+def cell_config(name: str, cell: Cell, base: RunConfig, seed: int) -> RunConfig:
+    """The run of one cell and seed at the dataset, size and length of ``base``."""
+    common = base.model_dump(exclude=fields_set_by(name))
+    return RunConfig(**{**common, **cell.settings, "seed": seed})
+
+
+def grid_configs(name: str, base: RunConfig, seeds: Iterable[int] = (0,)) -> list[RunConfig]:
+    """All runs of a grid, seed by seed, so that whoever stops early has whole seeds."""
+    return [cell_config(name, cell, base, seed) for seed in seeds for cell in get_grid(name)]
