@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from patlib.data import get_spec
 from patlib.losses import build_loss, loss_parameters
-from patlib.models import MODELS
+from patlib.models import MODELS, check_released_head
 
 
 class RunConfig(BaseModel):
@@ -37,6 +37,7 @@ class RunConfig(BaseModel):
     model_width: int = Field(default=32, ge=1)
     """Channels of the first stage."""
     released_head: bool = False
+    """Whether SegNet ends in batch norm and ReLU, as in the released code; an error with any other model."""
 
     loss: str = "pat"
     gamma: float | None = None
@@ -79,6 +80,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> RunConfig:
         build_loss(self.loss, 2, [1, 1], **self.loss_parameters)  # checks names and values
+        check_released_head(self.model, self.released_head)
         if (self.image_height is None) != (self.image_width is None):
             raise ValueError("image_height and image_width must be given together, or neither")
         return self

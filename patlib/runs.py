@@ -16,6 +16,7 @@ from typing import Any
 from patlib.config import RunConfig
 
 Record = dict[str, Any]
+MODEL_SETTINGS = ("model", "model_width", "released_head")
 
 
 def read_records(folder: str | Path) -> list[Record]:
@@ -27,7 +28,10 @@ def read_record(path: Path) -> Record:
     """One record; ValueError for a file that is not a whole one."""
     try:
         record = json.loads(path.read_text())
-        RunConfig(**record["config"])
+        settings = record["config"]
+        if settings["model_width"] is None:  # of a network that was handed to fit: no configuration builds it
+            settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}
+        RunConfig(**settings)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a run record ({error}); remove it and run that cell again") from error
     return record

@@ -70,6 +70,7 @@ def fit(
     folder: str | Path | None = None,
     dataset: PreparedDataset | None = None,
     progress: bool = True,
+    network: nn.Module | None = None,
 ) -> dict[str, Any]:
     """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
 
@@ -78,16 +79,25 @@ def fit(
     every split: everything a table needs. ``folder`` is the configuration's own below ``runs`` if None; ``dataset``
     saves opening it again for several runs.
 
+    ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W), trained in place of the configured model
+    from the weights it has; afterwards it holds the best ones. The record then names its class, and no width.
+
     Raises :class:`NonFiniteLossError` at the end of the epoch in which the loss stopped being finite, and ValueError
-    for fp16 without CUDA, in whose place Fabric would quietly compute in bf16.
+    for fp16 without CUDA, in whose place Fabric would quietly compute in bf16, and for a ``network`` without a folder.
     """
     _commit()  # asked before training: the repository may move on while a long run goes
+    if network is not None and folder is None:
+        raise ValueError(f"name a folder for your own network: {config.run_path} belongs to {config.model!r}")
     folder = Path(folder) if folder is not None else Path("runs") / config.run_path
     folder.mkdir(parents=True, exist_ok=True)
     dataset = dataset or open_dataset(config, progress)
     num_classes = dataset.spec.num_classes
     fabric = _fabric(config)
-    network = build_model(config.model, num_classes, config.model_width, config.released_head)
+    settings = config.model_dump()
+    if network is None:
+        network = build_model(config.model, num_classes, config.model_width, config.released_head)
+    else:
+        settings |= {"model": type(network).__name__, "model_width": None, "released_head": None}
     network = network.to(memory_format=torch.channels_last)
     loss = _loss(config, dataset, fabric.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
@@ -150,7 +160,7 @@ def fit(
             "epoch": epoch, "splits": {split: _measured(model, rows, config, dataset) for split, rows in splits.items()}
         }  # fmt: skip
     record = {
-        "config": config.model_dump(),
+        "config": settings,
         "loss_parameters": {**loss_parameters(config.loss), **config.loss_parameters},
         "dataset": _facts(dataset),
         "parameters": count_parameters(network),
@@ -206,7 +216,15 @@ def evaluate(
 
 
 def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
-    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last"."""
+    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last".
+
+    Raises ValueError for the record of a network that was handed to :func:`fit`.
+    """
+    if record["config"]["model_width"] is None:
+        raise ValueError(
+            f"{record['config']['model']} is no model of patlib: build it yourself, then "
+            f"load_state_dict(safetensors.torch.load_file('{Path(folder) / checkpoint}.safetensors'))"
+        )
     config = RunConfig(**record["config"])
     model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
     model.load_state_dict(load_file(Path(folder) / f"{checkpoint}.safetensors"))

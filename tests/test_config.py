@@ -15,6 +15,7 @@ def test_defaults_follow_the_paper_and_its_released_code():
         ({"loss": "patt"}, "did you mean 'pat'"),
         ({"dataset": "camvidd"}, "Did you mean 'camvid'"),
         ({"model": "resnet"}, "unknown model 'resnet'"),
+        ({"model": "unet", "released_head": True}, "released_head=True is SegNet's"),
         ({"epochs": "3"}, "epochs"),
         ({"epochs": 0}, "epochs"),
         ({"seed": True}, "seed"),

@@ -5,10 +5,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_run import TINY
+from torch import nn
 
 from patlib.config import RunConfig
 from patlib.losses import LOSSES
 from patlib.metrics import confusion_scores
+from patlib.models import MODELS
+from patlib.runs import read_records
 from patlib.train import DeviceSplit, NonFiniteLossError, evaluate, fit, load_model, mirror
 
 
@@ -65,6 +68,56 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tiny_dataset,
 def test_every_loss_trains(loss, tiny_dataset, tmp_path):
     record = fit(RunConfig(**{**TINY, "loss": loss, "epochs": 1}), tmp_path, tiny_dataset, progress=False)
     assert np.isfinite(record["curves"][0]["train_loss"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_trains_and_loads(model, tiny_dataset, tmp_path):
+    record = fit(RunConfig(**{**TINY, "model": model, "epochs": 1}), tmp_path, tiny_dataset, progress=False)
+    assert np.isfinite(record["curves"][0]["train_loss"])
+    assert type(load_model(tmp_path, record)) is MODELS[model]
+    assert read_records(tmp_path) == [record]
+
+
+def own_network():
+    """A pixel-wise linear classifier, under a name of its own."""
+
+    class PixelWise(nn.Sequential):
+        pass
+
+    torch.manual_seed(3)
+    return PixelWise(nn.Conv2d(3, 10, 1))
+
+
+def test_a_network_of_ones_own_trains_in_place(tiny_dataset, tmp_path):
+    network, untrained = own_network(), own_network()
+    config = RunConfig(**{**TINY, "loss": "ce", "epochs": 8, "learning_rate": 0.1})
+    record = fit(config, tmp_path, tiny_dataset, progress=False, network=network)
+    assert record["curves"][-1]["train_loss"] < 0.8 * record["curves"][0]["train_loss"]
+    assert record["parameters"] == 40
+    split = DeviceSplit(tiny_dataset.splits["val"], torch.device("cpu"))
+    best = record["checkpoints"]["best"]["splits"]["val"]["confusion"]
+    assert evaluate(network, split, 10, batch_size=4).confusion.tolist() == best
+    assert evaluate(untrained, split, 10, batch_size=4).confusion.tolist() != best
+
+
+def test_the_record_of_a_network_of_ones_own_claims_no_model(tiny_dataset, tmp_path):
+    record = fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=own_network())
+    config = record["config"]
+    assert (config["model"], config["model_width"], config["released_head"]) == ("PixelWise", None, None)
+    assert config["loss"] == "pat"
+    assert read_records(tmp_path) == [record]
+    with pytest.raises(ValueError, match="PixelWise is no model of patlib: build it yourself"):
+        load_model(tmp_path, record)
+
+
+def test_a_network_of_ones_own_needs_a_folder_of_its_own(tiny_dataset):
+    with pytest.raises(ValueError, match="name a folder for your own network"):
+        fit(RunConfig(**TINY), dataset=tiny_dataset, progress=False, network=own_network())
+
+
+def test_a_network_whose_logits_do_not_fit_is_named(tiny_dataset, tmp_path):
+    with pytest.raises(ValueError, match="10"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=nn.Conv2d(3, 4, 1))
 
 
 def test_bf16_trains(tiny_dataset, tmp_path):

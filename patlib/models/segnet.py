@@ -1,23 +1,11 @@
-"""Encoder-decoders for segmentation: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W from 16.
-
-SegNet (Badrinarayanan et al. 2017) at the size the PAT paper's released code uses: four stages, not VGG16's five.
-"""
+"""SegNet (Badrinarayanan et al. 2017) sized as in the PAT paper's released code: four stages, not VGG16's five."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SMALLEST_SIDE = 16
-
-
-def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3x3 convolution (no bias: batch norm has one), batch norm, ReLU; keeps H and W."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+from patlib.models.blocks import check_side, conv_block
 
 
 class SegNet(nn.Module):
@@ -51,8 +39,7 @@ class SegNet(nn.Module):
             below = own
 
     def forward(self, images: Tensor) -> Tensor:
-        if min(images.shape[-2:]) < SMALLEST_SIDE:
-            raise ValueError(f"images must be at least {SMALLEST_SIDE} pixels a side, got {tuple(images.shape)}")
+        check_side(images)
         x, places = images, []
         for stage in self.encoder:
             x = stage(x)
@@ -64,24 +51,3 @@ class SegNet(nn.Module):
             # The size before pooling, so that an odd row or column comes back.
             x = stage(F.max_unpool2d(x, indices, (2, 2), output_size=size))
         return x
-
-
-MODELS: dict[str, type[nn.Module]] = {"segnet": SegNet}
-
-
-def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
-    """The network of that name, mapping images (N,3,H,W) to logits (N,L,H,W).
-
-    Raises ValueError for an unknown name and for sizes that are not positive.
-    """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
-    for key, value, least in (("num_classes", num_classes, 2), ("width", width, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{key} must be an integer of at least {least}, got {value!r}")
-    return MODELS[name](num_classes, width, released_head)
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Trainable parameters of a model."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

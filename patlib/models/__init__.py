@@ -1,0 +1,56 @@
+"""The paper's four encoder-decoders: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W from 16.
+
+``segnet`` is the network of Tables 1 and 3; Table 2 compares it with ``unet``, ``attention_unet`` and ``unetpp``.
+Layers and channels are those of the released code (KhoiDOO/ibla); what we do otherwise, each class says.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from patlib.models.blocks import SMALLEST_SIDE
+from patlib.models.segnet import SegNet
+from patlib.models.unet import AttentionUNet, UNet
+from patlib.models.unetpp import UNetPlusPlus
+
+__all__ = [
+    "MODELS", "SMALLEST_SIDE", "AttentionUNet", "SegNet", "UNet", "UNetPlusPlus",
+    "build_model", "check_released_head", "count_parameters",
+]  # fmt: skip
+
+MODELS: dict[str, type[nn.Module]] = {
+    "segnet": SegNet,
+    "unet": UNet,
+    "attention_unet": AttentionUNet,
+    "unetpp": UNetPlusPlus,
+}
+
+
+def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
+    """The network of that name, mapping images (N,3,H,W) to logits (N,L,H,W).
+
+    ``width`` is the channels of the first level, doubled at each further one; 32 in the released code.
+    ``released_head`` belongs to SegNet. Raises ValueError for an unknown name, for sizes that are not positive, and
+    for ``released_head`` with another network.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    for key, value, least in (("num_classes", num_classes, 2), ("width", width, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{key} must be an integer of at least {least}, got {value!r}")
+    check_released_head(name, released_head)
+    return MODELS[name](num_classes, width, **({"released_head": True} if released_head else {}))
+
+
+def check_released_head(name: str, released_head: bool) -> None:
+    """Raises ValueError if a network other than SegNet is to end as the released SegNet does."""
+    if released_head and MODELS[name] is not SegNet:
+        raise ValueError(
+            f"released_head=True is SegNet's batch norm and ReLU after the last convolution; {name!r} ends in a "
+            "1x1 convolution in the released code too: leave released_head out, or use the model 'segnet'"
+        )
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

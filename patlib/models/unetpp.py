@@ -1,0 +1,45 @@
+"""UNet++ (Zhou et al. 2018) sized as in the PAT paper's released code."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from patlib.models.blocks import build_encoder, double_conv, encode, level_channels, pad
+
+
+class UNetPlusPlus(nn.Module):
+    r"""A UNet whose skip connections are filled with convolutions. The node at level i, column j > 0 computes
+
+    .. math:: X^{i,j} = \mathrm{conv}\bigl([X^{i,0}, \dots, X^{i,j-1}, \mathrm{enlarge}(X^{i+1,j-1})]\bigr)
+
+    Column 0 is the encoder; the logits come from :math:`X^{0,4}` alone (no deep supervision, in the released code
+    either). Enlarging is bilinear with aligned corners and has no parameters.
+
+    ``width`` is the channels of the first level, doubled at each further one (32 to 512). Sides that are no multiple
+    of 16 are padded below and to the right by repeating the last row and column, and the logits are cropped; the
+    released code fails for them.
+    """
+
+    def __init__(self, num_classes: int, width: int = 32) -> None:
+        super().__init__()
+        self.encoder = build_encoder(width, bias=True)
+        channels = level_channels(width)
+        self.nodes = nn.ModuleList(
+            double_conv(column * channels[level] + channels[level + 1], channels[level], bias=True)
+            for column in range(1, len(channels))
+            for level in range(len(channels) - column)
+        )
+        self.head = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        levels = [[features] for features in encode(self.encoder, pad(images))]
+        nodes = iter(self.nodes)
+        for column in range(1, len(levels)):
+            for level in range(len(levels) - column):
+                # The level below has no node of this column yet, so its last one is of the column before.
+                enlarged = F.interpolate(levels[level + 1][-1], scale_factor=2, mode="bilinear", align_corners=True)
+                levels[level].append(next(nodes)(torch.cat([*levels[level], enlarged], dim=1)))
+        return self.head(levels[0][-1])[..., :height, :width]
