@@ -100,7 +100,7 @@ def prepare_dataset(
 def show_dataset(
     name: Name,
     out: Annotated[Path | None, typer.Option(help="The PNG to write; NAME.png if not given.")] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    split: Annotated[str, typer.Option(help="train, val, test, or one that the protocol adds.")] = "train",
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 12,
     size: Size = None,
     root: Root = None,

@@ -50,7 +50,7 @@ class PreparedDataset:
     size: tuple[int, int]
     """(H, W)."""
     splits: Mapping[str, Split]
-    """Keys train, val, test."""
+    """Keys train, val, test; "dusk" too where CamVid is split from day to dusk."""
     folder: Path
     manifest: Mapping[str, Any]
 
@@ -114,8 +114,8 @@ def prepare(
         )
     arrays = store.open_arrays(folder, manifest)
     splits = {
-        split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(manifest["splits"][split]["names"]))
-        for split in store.SPLITS
+        split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
+        for split, facts in manifest["splits"].items()
     }
     return PreparedDataset(spec, (height, width), splits, folder, manifest)
 
@@ -147,4 +147,4 @@ def _open_source(
         if root is not None:
             raise DataError(f"{spec.name}: nothing at {data_root(root) / spec.folder}. To get it:\n{spec.how_to_get}")
         return None
-    return camvid.source(found) if spec is camvid.SPEC else oxford_pet.source(found, protocol, seed)
+    return camvid.source(found, protocol) if spec is camvid.SPEC else oxford_pet.source(found, protocol, seed)

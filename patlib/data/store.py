@@ -6,7 +6,7 @@ One folder a dataset, size, protocol and seed:
         manifest.json         names, counts, checksums, a fingerprint of the source files
         train_images.npy      (M, H, W, 3) uint8
         train_masks.npy       (M, H, W) uint8, class ids and 255 for void
-        val_..., test_...
+        val_..., test_...     and those of further splits, where the protocol has any
 
 Shapes use M images in a split, H rows, W columns.
 """
@@ -33,6 +33,7 @@ FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
 
 SPLITS = ("train", "val", "test")
+"""What every source has; it may have more."""
 
 
 def fingerprint(source: Source) -> str:
@@ -48,10 +49,10 @@ def write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source
     """Prepare into a temporary sibling, then rename: a crash leaves no half `folder`, and two writers never mix.
 
     Raises:
-        DataError: a source file is missing or damaged, or a split is empty.
+        DataError: a source file is missing or damaged, or a split is missing or empty.
     """
-    for split in SPLITS:
-        if not source.splits[split]:
+    for split in dict.fromkeys([*SPLITS, *source.splits]):
+        if not source.splits.get(split):
             message = f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}"
             raise DataError(message)
     manifest: dict[str, Any] = {
@@ -65,11 +66,11 @@ def write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        total = sum(len(source.splits[split]) for split in SPLITS)
+        total = sum(len(items) for items in source.splits.values())
         quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule TQDM_DISABLE
         with tqdm(total=total, desc=f"preparing {folder.name}", unit="image", **quiet) as bar:
-            for split in SPLITS:
-                manifest["splits"][split] = _write_split(work, split, source.splits[split], spec, size, bar)
+            for split, items in source.splits.items():
+                manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
         for path in sorted(work.iterdir()):
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")

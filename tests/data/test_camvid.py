@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patlib.data import DataError, camvid
+from patlib.data import DataError, camvid, prepare
 
 # Counted from the published label files at 480x360.
 TRAIN_PIXELS = [
@@ -28,6 +28,8 @@ VAL_PIXELS = [
 TEST_PIXELS = [
     6_870_982, 9_906_732, 473_895, 10_390_661, 3_731_857, 4_530_895, 406_612, 476_807, 1_599_124, 255_232, 76_220,
 ]  # fmt: skip
+
+DAY_TO_DUSK = {"train": 305, "val": 101, "test": 171, "dusk": 124}
 
 
 def names(root: Path, split: str) -> list[str]:
@@ -82,6 +84,42 @@ def test_a_missing_folder_is_named(camvid_root: Path) -> None:
     (camvid_root / "camvid" / "valannot").rename(camvid_root / "camvid" / "elsewhere")
     with pytest.raises(DataError, match=r"valannot is missing[\s\S]*git clone"):
         camvid.source(camvid_root / "camvid")
+
+
+def move_to_dusk(root: Path, split: str, stem: str) -> None:
+    for folder in (split, f"{split}annot"):
+        (root / "camvid" / folder / f"{stem}.png").rename(root / "camvid" / folder / f"0001TP_{stem}.png")
+
+
+def test_day_to_dusk_moves_the_sequence_of_dusk_out_of_every_split_into_its_own(camvid_root: Path) -> None:
+    for split, stem in (("train", "train1"), ("test", "test0"), ("test", "test2")):
+        move_to_dusk(camvid_root, split, stem)
+    splits = prepare("camvid", (6, 8), camvid_root, protocol="day_to_dusk", progress=False).splits
+    assert {split: rows.names for split, rows in splits.items()} == {
+        "train": ("train0", "train2", "train3"),
+        "val": ("val0", "val1"),
+        "test": ("test1",),
+        "dusk": ("0001TP_train1", "0001TP_test0", "0001TP_test2"),
+    }
+    assert splits["dusk"].masks.shape == (3, 6, 8)
+    assert len(prepare("camvid", (6, 8), camvid_root, progress=False).splits["train"]) == 4
+
+
+def test_day_to_dusk_is_refused_where_no_image_is_of_that_sequence(camvid_root: Path) -> None:
+    with pytest.raises(DataError, match="the dusk split is empty"):
+        prepare("camvid", (6, 8), camvid_root, protocol="day_to_dusk", progress=False)
+
+
+def test_real_camvid_is_darker_at_dusk_than_by_day(real_root: Path) -> None:
+    if not (real_root / "camvid").is_dir():
+        pytest.skip("CamVid is not under PATLIB_DATA")
+    splits = camvid.source(real_root / "camvid", "day_to_dusk").splits
+    assert [(split, len(items)) for split, items in splits.items()] == list(DAY_TO_DUSK.items())
+    grey = {
+        split: np.mean([np.asarray(item.load()[0].convert("L")).mean() for item in items[::10]])
+        for split, items in splits.items()
+    }
+    assert grey["dusk"] < 0.75 * min(grey["train"], grey["val"], grey["test"])
 
 
 def test_real_camvid_has_the_published_class_pixel_counts(real_root: Path) -> None:

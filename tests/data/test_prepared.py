@@ -71,8 +71,8 @@ def test_a_second_call_reads_the_cache(camvid_root: Path, monkeypatch: pytest.Mo
 
 
 def test_each_size_protocol_and_seed_has_its_own_folder(camvid_root: Path, pet_root: Path) -> None:
-    assert prepare_camvid(camvid_root).folder.name == "camvid-6x8"
-    assert prepare_camvid(camvid_root, (3, 4)).folder.name == "camvid-3x4"
+    assert prepare_camvid(camvid_root).folder.name == "camvid-6x8-official"
+    assert prepare_camvid(camvid_root, (3, 4)).folder.name == "camvid-3x4-official"
     for protocol, seed in (("paper", 0), ("paper", 1), ("official", 0)):
         dataset = prepare("oxford_pet", (4, 4), pet_root, protocol=protocol, seed=seed, progress=False)
         assert dataset.folder.name == f"oxford_pet-4x4-{protocol}-seed{seed}"
@@ -91,7 +91,7 @@ def test_changed_source_files_are_noticed_and_prepared_again(camvid_root: Path, 
     Image.fromarray(np.zeros((12, 16), dtype=np.uint8)).save(one_image(camvid_root)[1])
     after = prepare_camvid(camvid_root)
     assert not after.splits["train"].masks[1].any() and before.splits["train"].masks[1].any()
-    assert left_overs(tmp_path) == ["camvid-6x8"]
+    assert left_overs(tmp_path) == ["camvid-6x8-official"]
 
 
 def test_what_an_earlier_format_wrote_is_prepared_again(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_two_at_once_agree_on_one_folder(camvid_root: Path, tmp_path: Path, monk
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8"]
+    assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8-official"]
     assert np.array_equal(results[0].splits["train"].masks, results[1].splits["train"].masks)
 
 
@@ -259,7 +259,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_not_a_loop(
     camvid_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(source: Path, target: Path) -> None:
-        if Path(target).name == "camvid-6x8":
+        if Path(target).name == "camvid-6x8-official":
             raise PermissionError("not allowed")
         raise FileNotFoundError(source)
 
