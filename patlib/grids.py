@@ -78,7 +78,7 @@ GRIDS: dict[str, tuple[Cell, ...]] = {
     ),
     "temperature": _temperatures((5, 10, 20, 50)),
     "attribution": ARMS,
-    "wide_temperature": _temperatures((0.1, 0.2, 0.5, 1, 5, 20, 50)),
+    "wide_temperature": _temperatures((0.1, 0.5, 1, 5, 20, 50)),
 }
 """Tables 1-3; the paper's sweeps of gamma, s, BLV's law and sigma, and T (its section 5); and two grids of ours: PAT
 with and without each half, and T far below the paper's range."""
