@@ -28,10 +28,13 @@ class RunConfig(BaseModel):
     protocol: str | None = None
     """How the dataset is split; its own default if None."""
     data_seed: int = Field(default=0, ge=0)
-    """Draws the splits of Oxford-IIIT Pet and the synthetic scenes: not the seed of training."""
+    """Draws the synthetic scenes and the splits of most real datasets: not the seed of training."""
     image_height: int | None = Field(default=None, ge=16)
     image_width: int | None = Field(default=None, ge=16)
     """Size in pixels; the dataset's default if both are None."""
+
+    void_class: bool = False
+    """Whether void is one more class, as in the released code (20 classes on Cityscapes, 14 on NYUv2), or ignored."""
 
     model: str = "segnet"
     model_width: int = Field(default=32, ge=1)
@@ -104,7 +107,9 @@ class RunConfig(BaseModel):
 
         Where it runs (``accelerator``) does not make it another run, nor does stating a loss's default.
         """
-        effective = self.model_dump(exclude={"accelerator"}) | loss_parameters(self.loss) | self.loss_parameters
+        # Runs from before there was void_class keep their names.
+        unnamed = {"accelerator"} if self.void_class else {"accelerator", "void_class"}
+        effective = self.model_dump(exclude=unnamed) | loss_parameters(self.loss) | self.loss_parameters
         digest = hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"
 

@@ -182,9 +182,10 @@ def protocol_of(record: Record) -> str:
     config, dataset = record["config"], record["dataset"]
     height, width = dataset["size"]
     head = " with the released head" if config["released_head"] else ""
+    void = "void as a class; " if config.get("void_class") else ""
     images = ", ".join(f"{count} {split}" for split, count in dataset["images"].items())
     return (
-        f"{dataset['name']} at {height}x{width} (height x width; {images} images; "
+        f"{dataset['name']} at {height}x{width} (height x width; {images} images; {void}"
         f"{config['protocol'] or 'default'} split, data seed {config['data_seed']}), "
         f"{config['model']} width {config['model_width']}{head}, "
         f"{config['epochs']} epochs, batch {config['batch_size']}, Adam "

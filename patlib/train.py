@@ -197,7 +197,12 @@ def _shuffled(split: DeviceSplit, order: torch.Generator, config: RunConfig) -> 
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
     """The dataset a configuration names, prepared at its size."""
     return data.prepare(
-        config.dataset, config.image_size, protocol=config.protocol, seed=config.data_seed, progress=progress
+        config.dataset,
+        config.image_size,
+        protocol=config.protocol,
+        seed=config.data_seed,
+        progress=progress,
+        void_class=config.void_class,
     )
 
 

@@ -40,6 +40,8 @@ def test_list_says_what_is_here_and_what_is_not(root: Path) -> None:
     assert re.match(r"synthetic +10 +64x96 +needs no files", lines[2])
     assert re.match(rf"camvid +11 +360x480 +yes: {root / 'camvid'} +CC BY-NC", lines[3])
     assert re.match(rf"oxford_pet +3 +256x256 +no: {root / 'oxford-iiit-pet'} +CC BY-SA", lines[4])
+    assert re.match(rf"cityscapes +19 +256x512 +no: {root / 'cityscapes'} +its own: registration", lines[5])
+    assert re.match(rf"nyuv2 +13 +256x340 +no: {root / 'nyuv2'} +none stated", lines[6])
 
 
 def test_prepare_says_where_it_lies_and_counts_the_classes(root: Path, tmp_path: Path) -> None:
@@ -61,6 +63,8 @@ def test_show_writes_a_picture(root: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (("prepare", "cityscape"), "no dataset is called 'cityscape'; there are synthetic, camvid, oxford_pet"),
+        (("prepare", "cityscapes"), "csDownload gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip"),
+        (("prepare", "nyuv2"), "nyu_depth_v2/nyu_depth_v2_labeled.mat"),
         (("prepare", "camvid", "--size", "90"), "--size is HEIGHTxWIDTH in pixels, such as 90x120; got '90'"),
         (("prepare", "camvid", "--protocol", "mine"), "camvid has no protocol 'mine'"),
         (("prepare", "oxford_pet"), "patlib data prepare oxford_pet --download"),

@@ -1,6 +1,11 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from patlib.config import RunConfig
+
+STORED = sorted((Path(__file__).parents[1] / "book" / "results").rglob("record.json"))
 
 
 def test_defaults_follow_the_paper_and_its_released_code():
@@ -49,8 +54,15 @@ def test_run_names_differ_exactly_when_what_is_run_differs():
         RunConfig(loss="ce"),
         RunConfig(epochs=3),
         RunConfig(precision="bf16"),
+        RunConfig(void_class=True),
     ]
-    assert len({config.run_name for config in [base, *others]}) == 6
+    assert len({config.run_name for config in [base, *others]}) == 7
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
+def test_stored_records_still_have_the_names_they_were_stored_under(path):
+    record = json.loads(path.read_text())
+    assert RunConfig(**record["config"]).run_path == Path(path.parent.parent.name) / path.parent.name
 
 
 def test_a_configuration_survives_json():

@@ -7,12 +7,13 @@ from safetensors.torch import load_file
 from tiny_run import TINY
 from torch import nn
 
+from patlib import data
 from patlib.config import RunConfig
 from patlib.losses import LOSSES
 from patlib.metrics import confusion_scores
 from patlib.models import MODELS
 from patlib.runs import read_records
-from patlib.train import DeviceSplit, NonFiniteLossError, evaluate, fit, load_model, mirror
+from patlib.train import DeviceSplit, NonFiniteLossError, evaluate, fit, load_model, mirror, open_dataset
 
 
 def test_a_run_leaves_its_record_and_both_checkpoints(tiny_run):
@@ -137,6 +138,16 @@ def test_a_loss_that_is_not_finite_names_step_images_and_last_good_weights(tiny_
     ):
         fit(config, tmp_path, tiny_dataset, progress=False)
     assert not (tmp_path / "record.json").exists()
+
+
+def test_void_as_a_class_is_trained_measured_and_loaded_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
+    config = RunConfig(**{**TINY, "epochs": 1, "image_height": 16, "image_width": 20, "void_class": True})
+    dataset = open_dataset(config, progress=False)
+    record = fit(config, tmp_path / "run", dataset, progress=False)
+    assert record["dataset"]["classes"] == [*data.get_spec("synthetic").classes, "void"]
+    assert np.shape(record["checkpoints"]["best"]["splits"]["test"]["confusion"]) == (11, 11)
+    assert load_model(tmp_path / "run", record)(torch.zeros(1, 3, 16, 20)).shape == (1, 11, 16, 20)
 
 
 def test_mirroring_turns_image_and_mask_together():

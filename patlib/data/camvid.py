@@ -69,8 +69,8 @@ SUFFIXES = (".png", ".jpg")
 DUSK = "0001TP"
 
 
-def source(root: Path, protocol: str = "official") -> Source:
-    """The splits of the copy of CamVid in `root`.
+def source(root: Path, protocol: str = "official", seed: int = 0) -> Source:
+    """The splits of the copy of CamVid in `root`; the seed is not used, because none is drawn.
 
     Raises:
         DataError: a folder, an image or a mask is missing.

@@ -12,13 +12,11 @@ Two protocols:
 from __future__ import annotations
 
 import tarfile
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from patlib.data.reading import Item, Source, load_pair, require_pair
+from patlib.data.reading import Source, paired_source
 from patlib.data.spec import DataError, DatasetSpec
+from patlib.data.splits import pooled, val_from_train
 
 CLASSES = {
     "pet": (214, 94, 0),
@@ -59,26 +57,10 @@ def source(root: Path, protocol: str, seed: int) -> Source:
     """
     lists = [root / "annotations" / "trainval.txt", root / "annotations" / "test.txt"]
     trainval, test = (_names(path) for path in lists)
-    if protocol == "paper":
-        names = _shuffled(trainval | test, seed)
-        first, second = int(0.8 * len(names)), int(0.9 * len(names))
-        splits = {"train": names[:first], "val": names[first:second], "test": names[second:]}
-    else:
-        names = _shuffled(trainval, seed)
-        first = len(names) // 10
-        splits = {"train": names[first:], "val": names[:first], "test": list(test)}
-
-    items: dict[str, list[Item]] = {}
-    files = list(lists)
-    for split, chosen in splits.items():
-        items[split] = []
-        for name in sorted(chosen):
-            image = root / "images" / f"{name}.jpg"
-            trimap = root / "annotations" / "trimaps" / f"{name}.png"
-            require_pair(name, image, trimap, SPEC)
-            items[split].append(Item(name, partial(load_pair, image, trimap, LABELS)))
-            files += [image, trimap]
-    return Source(root, tuple(files), items)
+    splits = pooled(trainval | test, seed) if protocol == "paper" else val_from_train(trainval, test, seed)
+    trimaps = root / "annotations" / "trimaps"
+    pairs = {name: (root / "images" / f"{name}.jpg", trimaps / f"{name}.png") for name in sorted(trainval | test)}
+    return paired_source(root, pairs, splits, LABELS, SPEC, lists)
 
 
 def download(root: Path) -> None:
@@ -103,9 +85,3 @@ def _names(listing: Path) -> set[str]:
         raise DataError(f"oxford_pet: the list {listing} is missing. Get the dataset again:\n{SPEC.how_to_get}")
     lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
     return {words[0] for words in lines if words and not words[0].startswith("#")}
-
-
-def _shuffled(names: set[str], seed: int) -> list[str]:
-    """A random order that depends on the names and the seed alone."""
-    ordered = sorted(names)
-    return [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]

@@ -12,20 +12,31 @@ Shapes use M images in a split, L classes, H rows, W columns.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from patlib.data import camvid, oxford_pet, store, synthetic
+from patlib.data import camvid, cityscapes, nyuv2, oxford_pet, store, synthetic
 from patlib.data.reading import Source, data_root, is_complete, locate
-from patlib.data.spec import DataError, DatasetSpec
+from patlib.data.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (synthetic.SPEC, camvid.SPEC, oxford_pet.SPEC)}
+DATASETS: dict[str, DatasetSpec] = {
+    dataset.SPEC.name: dataset.SPEC for dataset in (synthetic, camvid, oxford_pet, cityscapes, nyuv2)
+}
+
+# The source in a folder, by protocol and seed.
+ON_DISK: dict[str, Callable[[Path, str, int], Source]] = {
+    "camvid": camvid.source,
+    "oxford_pet": oxford_pet.source,
+    "cityscapes": cityscapes.source,
+    "nyuv2": nyuv2.source,
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Split:
     images: np.ndarray
     """(M, H, W, 3) uint8 RGB."""
     masks: np.ndarray
-    """(M, H, W) uint8 class ids, 255 where void."""
+    """(M, H, W) uint8 class ids; 255 where void, unless void is a class."""
     names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -73,6 +84,7 @@ def prepare(
     seed: int = 0,
     progress: bool = True,
     download: bool = False,
+    void_class: bool = False,
 ) -> PreparedDataset:
     """Open a dataset at one size, decoding and resizing it first if that has not been done.
 
@@ -82,9 +94,10 @@ def prepare(
         root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
         cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
         protocol: how to split, one of `spec.protocols`; the first of them if None.
-        seed: draws the splits of Oxford-IIIT Pet and the images of the synthetic scenes; CamVid does not use it.
+        seed: draws the images of the synthetic scenes, and the splits of every other dataset but CamVid.
         progress: show a bar while preparing.
         download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
+        void_class: make void one more class, the last, as the released code does; masks are then copied into memory.
 
     Raises:
         ValueError: no such dataset, size or protocol.
@@ -117,7 +130,24 @@ def prepare(
         split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
         for split, facts in manifest["splits"].items()
     }
-    return PreparedDataset(spec, (height, width), splits, folder, manifest)
+    dataset = PreparedDataset(spec, (height, width), splits, folder, manifest)
+    return _with_void_class(dataset) if void_class else dataset
+
+
+def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:
+    """The same dataset with void as class L: the arrays on disk serve both readings."""
+    void = dataset.spec.num_classes
+    spec = dataclasses.replace(
+        dataset.spec, classes=(*dataset.spec.classes, "void"), palette=(*dataset.spec.palette, VOID_COLOUR)
+    )
+    splits, counts = {}, {}
+    for name, split in dataset.splits.items():
+        masks = np.where(split.masks == IGNORE_INDEX, np.uint8(void), split.masks)
+        masks.flags.writeable = False
+        splits[name] = dataclasses.replace(split, masks=masks)
+        facts = dataset.manifest["splits"][name]
+        counts[name] = {**facts, "class_pixels": [*facts["class_pixels"], facts["void_pixels"]], "void_pixels": 0}
+    return dataclasses.replace(dataset, spec=spec, splits=splits, manifest={**dataset.manifest, "splits": counts})
 
 
 def get_spec(name: str) -> DatasetSpec:
@@ -147,4 +177,4 @@ def _open_source(
         if root is not None:
             raise DataError(f"{spec.name}: nothing at {data_root(root) / spec.folder}. To get it:\n{spec.how_to_get}")
         return None
-    return camvid.source(found, protocol) if spec is camvid.SPEC else oxford_pet.source(found, protocol, seed)
+    return ON_DISK[spec.name](found, protocol, seed)

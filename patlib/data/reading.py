@@ -7,8 +7,9 @@ and its mask. Nothing is decoded before it is asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,38 @@ def locate(spec: DatasetSpec, root: str | os.PathLike[str] | None = None) -> Pat
 def is_complete(spec: DatasetSpec, folder: Path) -> bool:
     """Whether a folder has every sub-folder that a copy of the dataset has."""
     return all((folder / part).is_dir() for part in spec.layout)
+
+
+def paired_source(
+    root: Path,
+    pairs: Mapping[str, tuple[Path, Path]],
+    splits: Mapping[str, Iterable[str]],
+    labels: Mapping[int, int],
+    spec: DatasetSpec,
+    lists: Iterable[Path] = (),
+) -> Source:
+    """A source of image and mask files, each split in alphabetical order.
+
+    Args:
+        root: the folder of the dataset.
+        pairs: image and mask file of each name.
+        splits: the names in each split.
+        labels: which class id each value on disk stands for.
+        spec: the dataset.
+        lists: further files that the splits depend on.
+
+    Raises:
+        DataError: an image or a mask is missing.
+    """
+    files = list(lists)
+    for name, (image, mask) in pairs.items():
+        require_pair(name, image, mask, spec)
+        files += [image, mask]
+    items = {
+        split: [Item(name, partial(load_pair, *pairs[name], labels)) for name in sorted(names)]
+        for split, names in splits.items()
+    }
+    return Source(root, tuple(files), items)
 
 
 def require_pair(name: str, image: Path, mask: Path, spec: DatasetSpec) -> None:

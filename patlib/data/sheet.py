@@ -33,11 +33,10 @@ def contact_sheet(dataset: PreparedDataset, split: str, count: int) -> Figure:
     for axis, index in zip(axes.flat, np.linspace(0, len(chosen) - 1, count).astype(int), strict=False):
         mask = colourise(chosen.masks[index], dataset.spec)
         axis.imshow(np.concatenate([chosen.images[index], mask], axis=1), interpolation="nearest")
-    colours = [*dataset.spec.palette, VOID_COLOUR]
-    names = [*dataset.spec.classes, "void"]
+    colours = dict(zip(dataset.spec.classes, dataset.spec.palette, strict=True)) | {"void": VOID_COLOUR}
     patches = [
         Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="0.4", linewidth=0.5, label=name)
-        for (red, green, blue), name in zip(colours, names, strict=True)
+        for name, (red, green, blue) in colours.items()
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(f"{dataset.spec.title}: {split}, {height}x{width}")

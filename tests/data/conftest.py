@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import fake_nyuv2
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
 
 CAMVID_COUNTS = {"train": 4, "val": 2, "test": 3}
@@ -50,6 +53,49 @@ def pet_root(tmp_path: Path) -> Path:
             trimap = folder / "annotations" / "trimaps" / f"cat_{i}.png"
             save_pair(folder / "images" / f"cat_{i}.jpg", trimap, rng.integers(1, 4, (10, 8)))
         (folder / "annotations" / f"{listing}.txt").write_text("\n".join(["# a comment", *lines]) + "\n")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def cityscapes_root(tmp_path: Path) -> Path:
+    """A data root with Cityscapes in it: 20 images of two cities in train, 5 of a third in val, and a dummy test."""
+    folder = tmp_path / "data" / "cityscapes"
+    rng = np.random.default_rng(0)
+    for split, city, count in (("train", "aachen", 12), ("train", "ulm", 8), ("val", "lindau", 5), ("test", "bonn", 1)):
+        for i in range(count):
+            stem = f"{city}_{i:06d}_000019"
+            values = rng.permutation(np.arange(8 * 16) % 34).reshape(8, 16)
+            image = folder / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
+            save_pair(image, folder / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png", values)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def nyuv2_mat_root(tmp_path: Path) -> Path:
+    """A data root with NYUv2 as published: 30 images, the odd ones train and the even ones test."""
+    folder = tmp_path / "data" / "nyuv2"
+    folder.mkdir(parents=True)
+    images, names = zip(*(fake_nyuv2.image_and_names(number) for number in range(1, 31)), strict=True)
+    with h5py.File(folder / "nyu_depth_v2_labeled.mat", "w") as file:
+        file["images"] = np.stack(images).transpose(0, 3, 2, 1)
+        file["labels"] = np.stack(names).transpose(0, 2, 1).astype(np.uint16)
+    scipy.io.savemat(folder / "classMapping40.mat", {"mapClass": fake_nyuv2.NAMES_TO_40})
+    odd = np.arange(1, 31, 2)[:, None]
+    scipy.io.savemat(folder / "splits.mat", {"trainNdxs": odd, "testNdxs": odd + 1})
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def nyuv2_tree_root(tmp_path: Path) -> Path:
+    """A data root with NYUv2 as arrays: 20 images of floats in train, 10 of bytes in val; labels -1..12 in float."""
+    for split, count, scale in (("train", 20, 255.0), ("val", 10, 1)):
+        for kind in ("image", "label"):
+            (tmp_path / "data" / "nyuv2" / split / kind).mkdir(parents=True)
+        for i in range(count):
+            image, names = fake_nyuv2.image_and_names(i)
+            folder = tmp_path / "data" / "nyuv2" / split
+            np.save(folder / "image" / f"{i}.npy", image / scale if scale > 1 else image)
+            np.save(folder / "label" / f"{i}.npy", names.astype(np.float64) - 1)
     return tmp_path / "data"
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from patlib.data import DataError, PreparedDataset, camvid, prepare, store
+from patlib.data.sheet import contact_sheet
 
 
 def prepare_camvid(root: Path | None, size: tuple[int, int] = (6, 8)) -> PreparedDataset:
@@ -76,6 +77,28 @@ def test_each_size_protocol_and_seed_has_its_own_folder(camvid_root: Path, pet_r
     for protocol, seed in (("paper", 0), ("paper", 1), ("official", 0)):
         dataset = prepare("oxford_pet", (4, 4), pet_root, protocol=protocol, seed=seed, progress=False)
         assert dataset.folder.name == f"oxford_pet-4x4-{protocol}-seed{seed}"
+
+
+def test_void_as_a_class_is_the_last_one_and_shares_the_arrays_on_disk(camvid_root: Path, tmp_path: Path) -> None:
+    ignored = prepare_camvid(camvid_root)
+    dataset = prepare("camvid", (6, 8), camvid_root, progress=False, void_class=True)
+    assert dataset.spec.classes == (*ignored.spec.classes, "void") and len(dataset.spec.palette) == 12
+    assert left_overs(tmp_path) == ["camvid-6x8-official"]
+    for name, split in dataset.splits.items():
+        assert split.masks.dtype == np.uint8 and split.names == ignored.splits[name].names
+        assert np.array_equal(split.masks == 11, ignored.splits[name].masks == 255)
+        assert np.array_equal(split.masks[split.masks != 11], ignored.splits[name].masks[split.masks != 11])
+        assert dataset.class_pixels_of(name).tolist() == np.bincount(split.masks.ravel(), minlength=12).tolist()
+        assert dataset.manifest["splits"][name]["void_pixels"] == 0 < ignored.manifest["splits"][name]["void_pixels"]
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.splits["train"].masks[0, 0, 0] = 1
+
+
+def test_a_contact_sheet_names_void_once(camvid_root: Path) -> None:
+    for void_class in (False, True):
+        dataset = prepare("camvid", (6, 8), camvid_root, progress=False, void_class=void_class)
+        (legend,) = contact_sheet(dataset, "val", 1).legends
+        assert [text.get_text() for text in legend.get_texts()] == [*camvid.SPEC.classes, "void"]
 
 
 def test_root_comes_from_the_environment_or_may_be_the_dataset_itself(

@@ -1,0 +1,169 @@
+"""NYUv2: two forms that mean the same, 894 names to 13 classes, and what is refused."""
+
+import sys
+from pathlib import Path
+
+import fake_nyuv2
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from patlib.data import DataError, nyuv2, prepare
+
+# Pixels of each class over the 654 published test images: in 40 classes, and in 13.
+PIXELS_40 = [
+    42_568_511, 17_954_638, 11_594_442, 8_195_207, 6_562_176, 6_173_558, 4_592_669, 4_739_138, 4_058_214, 3_925_304,
+    4_413_856, 3_139_708, 3_625_415, 2_520_072, 1_512_672, 2_496_846, 1_855_565, 1_738_434, 1_838_129, 1_712_549,
+    1_074_024, 2_581_311, 1_321_342, 1_313_320, 849_562, 840_474, 816_375, 691_045, 501_505, 773_716,
+    573_711, 620_916, 489_993, 598_936, 574_999, 602_560, 514_180, 3_222_176, 3_932_214, 9_428_809,
+]  # fmt: skip
+PIXELS_13 = [
+    8_195_207, 1_321_342, 2_581_311, 6_562_176, 19_667_187, 27_894_141, 24_279_066, 4_413_856, 6_173_558, 7_112_741,
+    849_562, 47_307_649, 10_180_475,
+]  # fmt: skip
+
+# The eight names of the fake mapping in 13 classes: bed, books, objects, wall, TV, floor, ceiling, floor.
+NAMES_TO_13 = np.array([255, 0, 1, 6, 11, 10, 4, 2, 4])
+
+
+def split_names(root: Path, protocol: str, seed: int = 0) -> dict[str, list[str]]:
+    splits = nyuv2.source(root / "nyuv2", protocol, seed).splits
+    return {split: [item.name for item in items] for split, items in splits.items()}
+
+
+def test_40_classes_become_13_so_that_the_published_pixel_counts_agree() -> None:
+    assert np.bincount(np.array(nyuv2.TO_13) - 1, weights=PIXELS_40).astype(int).tolist() == PIXELS_13
+
+
+def test_official_protocol_of_the_published_file_follows_its_splits(nyuv2_mat_root: Path) -> None:
+    splits = split_names(nyuv2_mat_root, "official")
+    assert splits["test"] == [f"{number:04d}" for number in range(2, 31, 2)]
+    assert {split: len(names) for split, names in splits.items()} == {"train": 14, "val": 1, "test": 15}
+
+
+def test_official_protocol_of_the_arrays_tests_on_their_val(nyuv2_tree_root: Path) -> None:
+    splits = split_names(nyuv2_tree_root, "official")
+    assert splits["test"] == [f"val_{i:04d}" for i in range(10)]
+    assert {split: len(names) for split, names in splits.items()} == {"train": 18, "val": 2, "test": 10}
+
+
+@pytest.mark.parametrize("form", ["nyuv2_mat_root", "nyuv2_tree_root"])
+def test_paper_protocol_pools_everything_and_splits_8_1_1(form: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue(form)
+    splits = split_names(root, "paper")
+    assert {split: len(names) for split, names in splits.items()} == {"train": 24, "val": 3, "test": 3}
+    assert len({name for names in splits.values() for name in names}) == 30
+    assert split_names(root, "paper", seed=1) != splits
+
+
+def test_the_published_file_is_read_upright_and_mapped_by_name(nyuv2_mat_root: Path) -> None:
+    item = nyuv2.source(nyuv2_mat_root / "nyuv2", "official", 0).splits["test"][0]
+    image, mask = (np.asarray(part) for part in item.load())
+    expected, names = fake_nyuv2.image_and_names(2)
+    assert np.array_equal(image, expected) and np.array_equal(mask, NAMES_TO_13[names])
+    assert nyuv2.SPEC.classes[mask[names == 1][0]] == "Bed" and nyuv2.SPEC.classes[mask[names == 4][0]] == "Wall"
+
+
+@pytest.mark.parametrize(("split", "published"), [("train", "train"), ("test", "val")], ids=["floats", "bytes"])
+def test_arrays_are_read_with_minus_one_as_void(nyuv2_tree_root: Path, split: str, published: str) -> None:
+    item = nyuv2.source(nyuv2_tree_root / "nyuv2", "official", 0).splits[split][3]
+    number = int(item.name.removeprefix(f"{published}_"))
+    image, mask = (np.asarray(part) for part in item.load())
+    expected, names = fake_nyuv2.image_and_names(number)
+    assert np.array_equal(image, expected)
+    assert np.array_equal(mask, np.where(names == 0, 255, names - 1))
+
+
+def test_the_published_file_goes_before_the_arrays(nyuv2_mat_root: Path, nyuv2_tree_root: Path) -> None:
+    assert split_names(nyuv2_mat_root, "official")["test"][0] == "0002"
+
+
+@pytest.mark.parametrize("form", ["nyuv2_mat_root", "nyuv2_tree_root"])
+def test_either_form_is_prepared_with_13_or_14_classes(form: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue(form)
+    dataset = prepare("nyuv2", (3, 4), root, progress=False)
+    assert dataset.splits["train"].images.shape == (24, 3, 4, 3) and len(dataset.class_pixels) == 13
+    assert len(prepare("nyuv2", (3, 4), root, progress=False, void_class=True).class_pixels) == 14
+
+
+def test_without_either_form_says_how_to_get_both(tmp_path: Path) -> None:
+    (tmp_path / "nyuv2").mkdir()
+    with pytest.raises(DataError, match=r"neither .*labeled\.mat nor .*train/image is there[\s\S]*curl[\s\S]*mtan"):
+        nyuv2.source(tmp_path / "nyuv2", "paper", 0)
+
+
+@pytest.mark.parametrize("gone", ["classMapping40.mat", "splits.mat"])
+def test_a_missing_companion_of_the_published_file_is_named(nyuv2_mat_root: Path, gone: str) -> None:
+    (nyuv2_mat_root / "nyuv2" / gone).unlink()
+    with pytest.raises(DataError, match=rf"{gone} is missing[\s\S]*curl"):
+        nyuv2.source(nyuv2_mat_root / "nyuv2", "paper", 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"other": np.ones((1, 8))}, r"classMapping40\.mat: expected a MATLAB file with the variable mapClass"),
+        ({"mapClass": fake_nyuv2.NAMES_TO_40 + 20}, r"classMapping40\.mat: mapClass holds values outside 1\.\.40"),
+    ],
+)
+def test_a_wrong_mapping_is_refused(nyuv2_mat_root: Path, content: dict[str, np.ndarray], message: str) -> None:
+    scipy.io.savemat(nyuv2_mat_root / "nyuv2" / "classMapping40.mat", content)
+    with pytest.raises(DataError, match=message):
+        nyuv2.source(nyuv2_mat_root / "nyuv2", "paper", 0)
+
+
+def test_a_mapping_with_too_few_names_is_refused(nyuv2_mat_root: Path) -> None:
+    short = {"mapClass": fake_nyuv2.NAMES_TO_40[:, :5]}
+    scipy.io.savemat(nyuv2_mat_root / "nyuv2" / "classMapping40.mat", short)
+    with pytest.raises(DataError, match=r"image \d+ has the label 8, but classMapping40\.mat knows 5 names"):
+        prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False)
+
+
+def test_a_split_beyond_the_published_file_is_refused(nyuv2_mat_root: Path) -> None:
+    with h5py.File(nyuv2_mat_root / "nyuv2" / "nyu_depth_v2_labeled.mat", "a") as file:
+        kept = file["images"][:20]
+        del file["images"]
+        file["images"] = kept
+    with pytest.raises(DataError, match=r"labeled\.mat: image 2\d cannot be read"):
+        prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False, protocol="official")
+
+
+@pytest.mark.parametrize("package", ["scipy.io", "h5py"])
+def test_a_package_that_is_not_installed_is_named(
+    nyuv2_mat_root: Path, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(DataError, match=rf"needs {package.split('.')[0]}: pip install h5py scipy"):
+        prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False)
+
+
+@pytest.mark.parametrize("half", ["train/image/7.npy", "train/label/7.npy"])
+def test_a_missing_half_of_a_pair_is_named(nyuv2_tree_root: Path, half: str) -> None:
+    (nyuv2_tree_root / "nyuv2" / half).unlink()
+    with pytest.raises(DataError, match=rf"{half} is missing"):
+        nyuv2.source(nyuv2_tree_root / "nyuv2", "paper", 0)
+
+
+@pytest.mark.parametrize(
+    ("half", "array", "message"),
+    [
+        ("image", np.zeros((3, 6, 8)), r"expected an image of shape \(H, W, 3\), got \(3, 6, 8\)"),
+        ("image", np.full((6, 8, 3), 200.0), r"expected uint8, or floats in \[0, 1\]"),
+        ("image", np.full((6, 8, 3), np.nan), r"expected uint8, or floats in \[0, 1\]"),
+        ("image", np.ones((6, 8, 3), dtype=np.int64), r"expected uint8, or floats in \[0, 1\]"),
+        ("label", np.zeros((8, 6)), r"labels have shape \(8, 6\)"),
+        ("label", np.full((6, 8), 13), "labels hold the value 13"),
+        ("label", np.full((6, 8), 0.5), r"labels hold the value 0\.5"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(nyuv2_tree_root: Path, half: str, array: np.ndarray, message: str) -> None:
+    np.save(nyuv2_tree_root / "nyuv2" / "train" / half / "7.npy", array)
+    with pytest.raises(DataError, match=rf"{half}/7\.npy: {message}"):
+        prepare("nyuv2", (3, 4), nyuv2_tree_root, progress=False)
+
+
+def test_a_damaged_array_is_named(nyuv2_tree_root: Path) -> None:
+    (nyuv2_tree_root / "nyuv2" / "train" / "image" / "7.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(DataError, match=r"image/7\.npy: cannot be read"):
+        prepare("nyuv2", (3, 4), nyuv2_tree_root, progress=False)

@@ -1,0 +1,39 @@
+"""Splits drawn by seed: nothing lost, nothing twice, nothing left to the order of the files."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patlib.data.splits import pooled, val_from_train
+
+names = st.sets(st.text("abc123_", min_size=1, max_size=6), min_size=10, max_size=60)
+seeds = st.integers(0, 5)
+
+
+@given(names, seeds)
+def test_a_pool_is_split_8_1_1_without_loss(every: set[str], seed: int) -> None:
+    splits = pooled(every, seed)
+    assert list(splits) == ["train", "val", "test"]
+    assert sorted(name for part in splits.values() for name in part) == sorted(every)
+    assert len(splits["train"]) == 8 * len(every) // 10
+    assert abs(len(splits["val"]) - len(splits["test"])) <= 1
+
+
+@given(names, seeds)
+def test_val_is_a_tenth_of_train_and_test_is_left_alone(every: set[str], seed: int) -> None:
+    splits = val_from_train(every, ["t2", "t1"], seed)
+    assert splits["test"] == ["t2", "t1"] and len(splits["val"]) == len(every) // 10
+    assert sorted(splits["train"] + splits["val"]) == sorted(every)
+
+
+@given(names, seeds)
+def test_only_names_and_seed_count(every: set[str], seed: int) -> None:
+    mixed = random.Random(seed).sample(sorted(every), len(every))
+    assert pooled(mixed, seed) == pooled(every, seed)
+    assert val_from_train(mixed, [], seed) == val_from_train(every, [], seed)
+
+
+def test_another_seed_draws_another_split() -> None:
+    every = [str(i) for i in range(50)]
+    assert pooled(every, 0) != pooled(every, 1) and val_from_train(every, [], 0) != val_from_train(every, [], 1)
