@@ -1,7 +1,8 @@
 """The paper's Tables 1, 2 and 3 as printed, by dataset and by the rows that :mod:`patlib.grids` declares.
 
 Each row holds mIoU %, pixel accuracy % and, in Table 1 only, "Dice Err", which the paper does not define. The column
-"Acc" of Tables 2 and 3 is empty in the paper. Slips are kept as printed and listed in :data:`SLIPS`.
+"Acc" of Tables 2 and 3 is empty in the paper. What does not fit together is kept as printed; :mod:`patlib.deviations`
+lists it.
 """
 
 from __future__ import annotations
@@ -81,26 +82,3 @@ PUBLISHED: dict[str, dict[str, Rows]] = {
         """,
     ),
 }
-
-SLIPS: dict[str, tuple[str, ...]] = {
-    "table1": (
-        "The printed gains (0.09, 2.2, 2.85) are not all over the best other method: for CityScapes and NyU that is "
-        "LDAM, and PAT's lead over it is 1.42 and 1.82 points.",
-        'OxfordPetIII: the lowest "Dice Err" is CB\'s 0.20; the bold ones are 0.23.',
-        'The 0.39 of "Dice Err" on NyU is over Focal; the abstract attributes it to BLV, over which it is 0.54.',
-        "The caption speaks of eight baselines; the table has seven and PAT.",
-    ),
-    "table2": (
-        "CE with AttUNet has the highest CityScapes pixel accuracy, 87.33, which is not marked; PAT's 85.56 is.",
-        "CB with UNet has the highest NyU pixel accuracy of UNet, 54.91; BLV's 54.67 is marked.",
-        "UNet's best OxfordPetIII pixel accuracy is LDAM's 92.44; CE's 92.40 is marked.",
-        "The text says that LDAM and BLV lead PAT in NyU pixel accuracy by 0.01 to 0.04 %; the table has 0.81, 0.45 "
-        "and 0.07 points.",
-    ),
-    "table3": (
-        "UNet's rows repeat SegNet's to the digit in three places: at T = 5 the pixel accuracy of OxfordPetIII (91.42) "
-        "and of CityScapes (84.82), at T = 10 both NyU numbers (19.49, 54.43).",
-        "The text has UNet's CityScapes pixel accuracy rise by 1.7 % over T; the table's largest rise is 0.74 points.",
-    ),
-}
-"""What does not fit together in each table as printed."""
