@@ -57,8 +57,15 @@ def test_two_records_of_one_cell_are_refused(tiny_run):
         tables.table_1_scores([tiny_run[1], tiny_run[1]])
 
 
-def test_records_at_different_scales_are_not_mixed(tiny_run):
+@pytest.mark.parametrize("change", [{"epochs": 7}, {"void_class": True}], ids=str)
+def test_records_at_different_scales_are_not_mixed(tiny_run, change):
     other = copy.deepcopy(tiny_run[1])
-    other["config"]["epochs"] = 7
+    other["config"] |= change
     with pytest.raises(ValueError, match="do not belong in one table"):
         tables.table_1_scores([tiny_run[1], other])
+
+
+def test_a_record_from_before_void_could_be_a_class_is_one_in_which_it_was_not(tiny_run):
+    older = copy.deepcopy(tiny_run[1])
+    del older["config"]["void_class"]
+    assert tables.protocol_of(older) == tables.protocol_of(tiny_run[1])
