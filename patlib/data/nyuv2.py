@@ -65,7 +65,7 @@ SPEC = DatasetSpec(
     how_to_get=(
         "  export PATLIB_DATA=/where/your/data/lie\n"
         '  mkdir -p "$PATLIB_DATA/nyuv2" && cd "$PATLIB_DATA/nyuv2"\n'
-        "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat        (2.8 GB)\n"
+        "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat  # 2.8 GB\n"
         "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat\n"
         "  curl -LO https://github.com/ankurhanda/nyuv2-meta-data/raw/master/classMapping40.mat\n"
         "  pip install h5py scipy\n"

@@ -2,15 +2,17 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patlib.data.splits import pooled, val_from_train
 
 names = st.sets(st.text("abc123_", min_size=1, max_size=6), min_size=10, max_size=60)
 seeds = st.integers(0, 5)
+many = settings(derandomize=True, deadline=None, database=None, max_examples=30)
 
 
+@many
 @given(names, seeds)
 def test_a_pool_is_split_8_1_1_without_loss(every: set[str], seed: int) -> None:
     splits = pooled(every, seed)
@@ -20,6 +22,7 @@ def test_a_pool_is_split_8_1_1_without_loss(every: set[str], seed: int) -> None:
     assert abs(len(splits["val"]) - len(splits["test"])) <= 1
 
 
+@many
 @given(names, seeds)
 def test_val_is_a_tenth_of_train_and_test_is_left_alone(every: set[str], seed: int) -> None:
     splits = val_from_train(every, ["t2", "t1"], seed)
@@ -27,6 +30,7 @@ def test_val_is_a_tenth_of_train_and_test_is_left_alone(every: set[str], seed: i
     assert sorted(splits["train"] + splits["val"]) == sorted(every)
 
 
+@many
 @given(names, seeds)
 def test_only_names_and_seed_count(every: set[str], seed: int) -> None:
     mixed = random.Random(seed).sample(sorted(every), len(every))
