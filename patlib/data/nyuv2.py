@@ -4,7 +4,7 @@ Two forms are read. If both are there, the first is:
 
 - `nyu_depth_v2_labeled.mat`, 1,449 images of 640x480 with 894 names, as published. Beside it lie `classMapping40.mat`,
   whose `mapClass` gives each name one of 40 classes, and `splits.mat`, whose `trainNdxs` and `testNdxs` number the
-  images from 1. `TO_13` takes the 40 classes to 13. Needs h5py and scipy. The borders without labels are not cut off.
+  images from 1. `TO_13` takes the 40 classes to 13. Needs h5py. The borders without labels are not cut off.
 - `train/image/<i>.npy` and `train/label/<i>.npy`, 795 of each, and 654 under `val`, which is the published test: the
   copy at 384x288 that Liu, Johns and Davison share. Images (H, W, 3) are uint8 or floats in [0, 1]; labels (H, W) hold
   the classes 0..12, and -1 for void.
@@ -68,7 +68,7 @@ SPEC = DatasetSpec(
         "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat  # 2.8 GB\n"
         "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat\n"
         "  curl -LO https://github.com/ankurhanda/nyuv2-meta-data/raw/master/classMapping40.mat\n"
-        "  pip install h5py scipy\n"
+        "  pip install h5py\n"
         "so that $PATLIB_DATA/nyuv2 has these three files; or unpack there the 13-class copy that\n"
         "https://github.com/lorenmt/mtan links to, so that it has {train,val}/{image,label}/<number>.npy."
     ),
@@ -89,7 +89,7 @@ def source(root: Path, protocol: str, seed: int) -> Source:
     """The splits of the copy in `root`, whichever form it has.
 
     Raises:
-        DataError: a file is missing, or h5py and scipy are needed and not installed.
+        DataError: a file is missing, or h5py is needed and not installed.
     """
     train, test, files = _in_mat(root) if (root / LABELED).is_file() else _in_tree(root)
     every = train | test
@@ -162,7 +162,8 @@ def _in_mat(root: Path) -> Found:
 
 def _variable(path: Path, name: str) -> np.ndarray:
     """A variable of a MATLAB file before version 7.3, as a row of int64."""
-    loadmat = _optional("scipy.io").loadmat
+    from scipy.io import loadmat  # takes a moment, and only this form of this dataset needs it
+
     if not path.is_file():
         raise DataError(f"nyuv2: {path} is missing. To get it:\n{SPEC.how_to_get}")
     try:
@@ -175,7 +176,7 @@ def _variable(path: Path, name: str) -> np.ndarray:
 def _load_from_mat(path: Path, index: int, table: np.ndarray) -> Pair:
     """Image and labels of one row of the published file, which stores columns first: (N, 3, W, H) and (N, W, H)."""
     try:
-        with _optional("h5py").File(path, "r") as file:
+        with _h5py().File(path, "r") as file:
             image, label = file["images"][index].transpose(2, 1, 0), file["labels"][index].T
     except (OSError, ValueError, IndexError, KeyError) as error:
         raise DataError(f"{path}: image {index + 1} cannot be read ({error}). Get the file again.") from error
@@ -187,10 +188,9 @@ def _load_from_mat(path: Path, index: int, table: np.ndarray) -> Pair:
     return Image.fromarray(np.ascontiguousarray(image)), Image.fromarray(table[label])
 
 
-def _optional(module: str) -> Any:
-    """h5py or scipy.io, which only this form of this dataset needs."""
+def _h5py() -> Any:
+    """The reader of MATLAB's later files, which only this form of this dataset needs."""
     try:
-        return importlib.import_module(module)
+        return importlib.import_module("h5py")
     except ImportError as error:
-        message = f"nyuv2: reading {LABELED} needs {module.split('.')[0]}: pip install h5py scipy"
-        raise DataError(message) from error
+        raise DataError(f"nyuv2: reading {LABELED} needs h5py: pip install h5py") from error
