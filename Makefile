@@ -28,7 +28,7 @@ PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book check-book notebooks test lab format lock clean pages executed
+.PHONY: help env book check-book notebooks exercises test lab format lock clean pages executed
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,7 @@ build/book/index.html: $(EXECUTED) $(PAGES)
 	@rm -rf build/stage && mkdir -p build/stage/notebooks
 	@cp -R book/. build/stage && rm -rf build/stage/results
 	@cp $(EXECUTED) build/stage/notebooks/
+	@$(BIN)/python book/run_times.py build/stage build/notebooks
 	@$(BIN)/jupyter-book build -q -W --keep-going build/stage >/dev/null
 	@rm -rf build/book && mv build/stage/_build/html build/book
 
@@ -78,6 +79,9 @@ check-book: book  ## open every page in Chromium: offline, equations, images, sl
 notebooks: executed  ## (maintainers) store the executed notebooks beside their sources
 	cp $(EXECUTED) notebooks/
 	$(BIN)/python book/picture.py notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
+
+exercises: env  ## copy the notebooks, without solutions, into exercises/ (copies already there are kept)
+	@$(BIN)/python book/exercises.py notebooks exercises
 
 test: env  ## lint, types, unit tests, and every stored notebook run again
 	$(BIN)/ruff check .

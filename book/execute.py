@@ -4,9 +4,11 @@
 
 The result is the same file for the same source and the same numbers: cell ids come from the
 content, and what differs between machines and runs is left out. That keeps diffs readable.
+The seconds it took are such a thing: they go into a file of their own, beside the result.
 """
 
 import hashlib
+import json
 import re
 import sys
 import time
@@ -73,6 +75,7 @@ def execute(source: Path, target: Path) -> None:
         timeout=CELL_TIMEOUT,
         resources={"metadata": {"path": str(source.parent)}},
         record_timing=False,
+        coalesce_streams=True,  # a busy machine delivers one print in pieces
         on_cell_start=on_start,
         on_cell_executed=on_executed,
     )
@@ -87,11 +90,13 @@ def execute(source: Path, target: Path) -> None:
     except (CellTimeoutError, DeadKernelError) as error:
         fail(f"{error}\n{log.read_text()}")
     strip_volatile(notebook)
+    seconds = time.perf_counter() - begin
+    target.with_suffix(".json").write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n")
     partial = target.with_suffix(".partial")
     nbformat.write(notebook, partial)
     partial.replace(target)
     log.unlink()
-    say(f"done in {time.perf_counter() - begin:.1f} s")
+    say(f"done in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

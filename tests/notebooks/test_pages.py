@@ -1,0 +1,66 @@
+"""The anatomy of a page: what a reader finds at the top and at the end of every notebook."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SOURCES = sorted(NOTEBOOKS.glob("*.md"))
+
+
+@pytest.fixture(params=SOURCES, ids=[path.stem for path in SOURCES])
+def cells(request: pytest.FixtureRequest) -> list[NotebookNode]:
+    return jupytext.read(request.param).cells
+
+
+def section(cells: list[NotebookNode], heading: str) -> list[NotebookNode]:
+    """The cells from the one that holds this heading to the end; the first begins at the heading."""
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "markdown" and f"\n{heading}\n" in f"\n{cell.source}\n":
+            first = cell.copy()
+            first.source = f"{heading}\n" + f"\n{cell.source}\n".split(f"\n{heading}\n", 1)[1]
+            return [first, *cells[index + 1 :]]
+    raise AssertionError(f"the notebook has no heading {heading!r}")
+
+
+def test_it_opens_with_a_title_and_what_to_know_before(cells: list[NotebookNode]) -> None:
+    first = cells[0].source
+    assert cells[0].cell_type == "markdown" and first.startswith("# ")
+    admonition = re.search(r"^:::\{admonition\} Before you start\n(.*?)^:::$", first, re.MULTILINE | re.DOTALL)
+    assert admonition, "open with ':::{admonition} Before you start'"
+    for entry in (r"Goal:\*\* \S", r"Prerequisites:\*\* \S", r"Minutes:\*\* \d", r"Equations:\*\* \S"):
+        assert re.search(rf"^- \*\*{entry}", admonition[1], re.MULTILINE), f"no entry like {entry} in:\n{admonition[1]}"
+
+
+def test_it_ends_with_take_aways_exercises_and_where_to_go(cells: list[NotebookNode]) -> None:
+    assert re.match(r"## Take-aways\n\n- \S", section(cells, "## Take-aways")[0].source)
+    assert re.match(r"## Exercises\n\n\*\*1\.\*\* \S", section(cells, "## Exercises")[0].source)
+    assert re.search(r"^\*\*(Next:|Back to)\*?\*? ?\[?.*\.ipynb\)", cells[-1].source, re.MULTILINE)
+
+
+def test_every_exercise_has_a_solution(cells: list[NotebookNode]) -> None:
+    text = "\n".join(
+        cell.source if cell.cell_type == "markdown" else "CODE SOLUTION" if is_solution(cell) else ""
+        for cell in section(cells, "## Exercises")
+    )
+    number_then_text = re.split(r"^\*\*(\d+)\.\*\*", text, flags=re.MULTILINE)[1:]
+    numbers, exercises = number_then_text[::2], number_then_text[1::2]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    for exercise in exercises:
+        assert "CODE SOLUTION" in exercise or "\n:::{dropdown} Solution\n" in exercise, exercise
+
+
+def test_code_of_solutions_is_tagged_and_folded(cells: list[NotebookNode]) -> None:
+    """The tag takes it out of the working copies; hide-cell folds it away in the book."""
+    for cell in section(cells, "## Exercises"):
+        if cell.cell_type == "code":
+            assert is_solution(cell) and "hide-cell" in cell.metadata.tags, (
+                f"tags: [solution, hide-cell]\n{cell.source}"
+            )
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    return "solution" in cell.metadata.get("tags", [])
