@@ -32,12 +32,14 @@ def copy_scripts(app: Sphinx) -> None:
 
     # The bundle declares bare names (`const n`, `_`) that other scripts on a page declare too.
     (static / "vega.js").write_text("(function(){" + vl_convert.javascript_bundle() + "\n})();", encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("chart.js"), static)
 
 
 def load_vega_where_needed(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Vega is 0.9 MB: only pages with a chart load it."""
     if 'class="vega-embed"' in context.get("body", ""):
         app.add_js_file("vega.js", defer="defer")
+        app.add_js_file("chart.js", defer="defer")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

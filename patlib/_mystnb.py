@@ -3,7 +3,7 @@
 JupyterLab draws the Vega-Lite MIME type by itself; myst-nb does not know it, and Altair's own
 HTML loads Vega from a CDN. So a notebook stores the chart's specification only (a few kB), and
 this plugin, registered under the entry point ``myst_nb.mime_renderers``, turns it into a small
-script. The page provides ``vegaEmbed`` (see ``book/offline.py``). Sliders work without a kernel.
+script. The page provides ``drawChart`` (``book/chart.js``). Sliders work without a kernel.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 MIME = "application/vnd.vegalite.v5+json"
 
 # The frame scrolls by itself, so that a wide chart does not push a phone's page sideways.
-# `load` and not `DOMContentLoaded`: the Vega script is deferred.
+# `load` and not `DOMContentLoaded`: the scripts are deferred.
 TEMPLATE = """\
 <div class="vega-frame" style="overflow-x: auto"><div id="{name}" class="vega-embed"></div></div>
-<script>addEventListener("load", () => vegaEmbed("#{name}", {spec}, {{actions: false}}));</script>"""
+<script>addEventListener("load", () => drawChart("#{name}", {spec}));</script>"""
 
 
 class VegaLite:
