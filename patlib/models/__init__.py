@@ -1,6 +1,6 @@
 """The paper's four encoder-decoders: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W from 16.
 
-``segnet`` is the network of Tables 1 and 3; Table 2 compares it with ``unet``, ``attention_unet`` and ``unetpp``.
+``segnet`` is the network of Table 1; ``unet``, ``attention_unet`` and ``unetpp`` are those of Table 2.
 Layers and channels are those of the released code (KhoiDOO/ibla); what we do otherwise, each class says.
 """
 
