@@ -124,7 +124,7 @@ def table(
 
     Takes the options that `patlib grid` was given, and trains nothing.
     """
-    from patlib import grids, published, runs, tables
+    from patlib import published, tables
 
     with plain_errors():
         base, seeds = parse_grid(name, parse_settings(context.args))
@@ -136,9 +136,8 @@ def table(
             shown = tables.summary(name, scores)
         if write:
             tables.export(write, name, scores, shown)
-        found = [out / config.run_path / "record.json" for config in grids.grid_configs(name, base, seeds)]
-        if path := next(filter(Path.exists, found), None):
-            typer.echo(f"{tables.protocol_of(runs.read_record(path))}; {checkpoint} checkpoint, {split} split")
+        protocol = tables.grid_protocol(name, base, seeds, out)
+    typer.echo(f"{protocol}; {checkpoint} checkpoint, {split} split")
     typer.echo(shown.to_string())
 
 

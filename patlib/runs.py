@@ -24,10 +24,10 @@ def read_records(folder: str | Path) -> list[Record]:
     return [read_record(path) for path in sorted(Path(folder).rglob("record.json"))]
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: str | Path) -> Record:
     """One record; ValueError for a file that is not a whole one."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(Path(path).read_text())
         settings = record["config"]
         if settings["model_width"] is None:  # of a network that was handed to fit: no configuration builds it
             settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +61,18 @@ def grid_scores(
     folder cannot slip in. A run without a record has no row.
     """
     rows, index = [], []
-    for seed in seeds:
-        for cell in get_grid(grid):
-            path = Path(folder) / cell_config(grid, cell, base, seed).run_path / "record.json"
-            if path.exists():
-                scores = scores_of(read_record(path), checkpoint, split)
-                rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
-                index.append((*cell.row, seed))
+    for key, record in _grid_records(grid, base, seeds, folder):
+        scores = scores_of(record, checkpoint, split)
+        rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
+        index.append(key)
     levels = [f"level {depth}" for depth in range(len(get_grid(grid)[0].row))]
     names = pd.MultiIndex.from_tuples(index, names=[*levels, "seed"]) if index else None
     return pd.DataFrame(rows, index=names)
+
+
+def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path) -> str:
+    """The scale at which a grid's runs were made (:func:`protocol_of` of the first that has a record), or "not run"."""
+    return next((protocol_of(record) for _, record in _grid_records(grid, base, seeds, folder)), NOT_RUN)
 
 
 def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
@@ -192,6 +194,17 @@ def protocol_of(record: Record) -> str:
         f"{config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )
+
+
+def _grid_records(
+    grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path
+) -> Iterator[tuple[tuple[Any, ...], Record]]:
+    """((*row, seed), record) of each finished run of a grid."""
+    for seed in seeds:
+        for cell in get_grid(grid):
+            path = Path(folder) / cell_config(grid, cell, base, seed).run_path / "record.json"
+            if path.exists():
+                yield (*cell.row, seed), read_record(path)
 
 
 def _spread(runs: pd.DataFrame, name: str) -> str:

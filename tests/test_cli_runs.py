@@ -67,6 +67,16 @@ def test_a_grid_prints_its_table_and_is_not_run_twice(invoke, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == records
 
 
+def test_a_table_is_shown_from_records_and_written(invoke, tmp_path):
+    assert "not run" in invoke("table", "table1", *OPTIONS)
+    invoke("run", "--plain", "--loss", "ce", *OPTIONS)
+    output = invoke("table", "table1", *OPTIONS, "--split", "val", "--write", str(tmp_path / "table.csv"))
+    assert "synthetic at 16x20" in output and "best checkpoint, val split" in output
+    row = next(line for line in output.splitlines() if line.startswith("CE "))
+    assert "not run" not in row and row.endswith("1")
+    assert "CE" in (tmp_path / "table.csv").read_text()
+
+
 def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
     config = RunConfig(**TINY, loss="ce")
     (tmp_path / config.run_path).mkdir(parents=True)

@@ -2,7 +2,6 @@ import copy
 import csv
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from tiny_run import TINY
@@ -64,6 +63,12 @@ def test_a_grid_reads_its_own_records_and_no_others(tiny_run, tmp_path):
     write(tmp_path, tiny_run[1], "table1", CE, 0, base=RunConfig(**TINY | {"epochs": 3}))
     scores = tables.grid_scores("table1", BASE, (0, 1), tmp_path)
     assert scores.index.tolist() == [(*PAT, 0)]
+
+
+def test_the_protocol_of_a_grid_is_that_of_its_runs(tiny_run, tmp_path):
+    assert tables.grid_protocol("table1", BASE, (0,), tmp_path) == "not run"
+    write(tmp_path, tiny_run[1], "table1", CE, 1)
+    assert "synthetic at 16x20" in tables.grid_protocol("table1", BASE, (0, 1), tmp_path)
 
 
 def test_nothing_run_is_a_table_that_says_so(tmp_path):
@@ -142,4 +147,6 @@ def test_export_to_csv_and_latex(two_methods, tmp_path):
 def test_the_protocol_says_at_which_scale(tiny_run):
     text = tables.protocol_of(tiny_run[1])
     assert "synthetic at 16x20" in text and "segnet width 2, 2 epochs, batch 4" in text
-    assert isinstance(tables.summary("table1", pd.DataFrame()), pd.DataFrame)
+    record = copy.deepcopy(tiny_run[1])
+    record["config"] |= {"void_class": True, "released_head": True}
+    assert "void as a class; " in tables.protocol_of(record) and "with the released head" in tables.protocol_of(record)
