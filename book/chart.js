@@ -17,10 +17,12 @@ function drawChart(place, spec) {
     view: { stroke: { expr: "line" } },
   };
   const fitted = spec.columns && narrow ? { ...spec, columns: 1 } : spec;
-  return vegaEmbed(frame, fitted, { actions: false, config }).then(({ view }) => {
+  return vegaEmbed(frame, fitted, { actions: false, renderer: "canvas", config }).then(({ view }) => {
     frame.view = view; // for the browser tests
     const excess = frame.scrollWidth - frame.parentElement.clientWidth;
     if (spec.width && excess > 0) view.width(spec.width - excess).runAsync();
+    // What fits need not scroll sideways, and only then can the controls stay in sight.
+    if (spec.width || excess <= 0) frame.parentElement.style.overflowX = "visible";
     new MutationObserver(() => view.signal("ink", ink()).signal("line", line()).runAsync()).observe(
       document.documentElement, { attributeFilter: ["data-theme"] });
   });

@@ -32,7 +32,8 @@ def copy_scripts(app: Sphinx) -> None:
 
     # The bundle declares bare names (`const n`, `_`) that other scripts on a page declare too.
     (static / "vega.js").write_text("(function(){" + vl_convert.javascript_bundle() + "\n})();", encoding="utf-8")
-    shutil.copy(Path(__file__).with_name("chart.js"), static)
+    for name in ("chart.js", "chart.css"):
+        shutil.copy(Path(__file__).with_name(name), static)
 
 
 def load_vega_where_needed(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -40,6 +41,7 @@ def load_vega_where_needed(app: Sphinx, page: str, template: str, context: dict[
     if 'class="vega-embed"' in context.get("body", ""):
         app.add_js_file("vega.js", defer="defer")
         app.add_js_file("chart.js", defer="defer")
+        app.add_css_file("chart.css")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

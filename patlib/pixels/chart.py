@@ -104,7 +104,7 @@ def _curves(classes: alt.Chart, by_class: alt.Color) -> alt.Chart:
         .mark_line(strokeWidth=2, clip=True)
         .encode(
             x=alt.X("p:Q", title="probability of the true class, p", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("weight:Q", title="weight", scale=alt.Scale(type="log", domain=list(WEIGHT_RANGE))).axis(
+            y=alt.Y("weight:Q", title=None, scale=alt.Scale(type="log", domain=list(WEIGHT_RANGE))).axis(
                 values=[1e-5, 1e-3, 1e-1, 10, 1000], format="~g"
             ),
             color=by_class,
