@@ -7,15 +7,22 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from patlib.data import DatasetSpec, colourise
+from patlib.data import IGNORE_INDEX, DatasetSpec, colourise
 from patlib.losses import LOSSES
 
 _PALETTE = sns.color_palette("colorblind")
 METHOD_COLOURS = {name: _PALETTE[place] for name, place in zip(LOSSES, (7, 0, 2, 9, 4, 5, 6, 3), strict=True)}
 """One colour-blind-safe colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
+
+METHOD_LABELS = dict(zip(LOSSES, ("CE", "Focal", "CB", "CBFocal", "BMS", "LDAM", "BLV", "PAT"), strict=True))
+"""The methods' names as the paper writes them."""
+
+ERROR_COLOUR = (213, 94, 0)
+UNKNOWN_COLOUR = (150, 150, 150)
 
 
 def use_style() -> None:
@@ -49,6 +56,57 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], spec: DatasetSpec, widt
     if masks:
         class_legend(figure, spec, np.unique(np.concatenate([mask.ravel() for mask in masks])))
     return figure
+
+
+def prediction_figure(
+    images: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    predictions: Mapping[str, Sequence[np.ndarray]],
+    spec: DatasetSpec,
+    width: float = 9.0,
+    columns: int = 4,
+) -> Figure:
+    """What every method makes of each image, as in the paper's Fig. 4 and 5, and below it where it is wrong.
+
+    ``images`` are (H,W,3) uint8, ``truths`` (H,W) labels, ``predictions`` one (H,W) label mask an image by the name of
+    the method. Each image fills blocks of two rows, ``columns`` methods in each; the image and its truth open every
+    block. Error maps are those of :func:`error_map`, with the wrong share of the valid pixels as their titles.
+    """
+    names = list(predictions)
+    groups = [names[start : start + columns] for start in range(0, len(names), columns)]
+    blocks = [(place, group) for place in range(len(images)) for group in groups]
+    cell = width / (1 + columns)
+    tall = cell * truths[0].shape[0] / truths[0].shape[1] + 0.22
+    figure, axes = plt.subplots(
+        2 * len(blocks), 1 + columns, figsize=(width, 2 * len(blocks) * tall + 0.8), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for (place, group), (upper, lower) in zip(blocks, axes.reshape(-1, 2, 1 + columns), strict=True):
+        image, truth = images[place], truths[place]
+        _show(upper[0], image, "image")
+        _show(lower[0], colourise(truth, spec), "truth")
+        for name, above, below in zip(group, upper[1:], lower[1:], strict=False):
+            predicted = predictions[name][place]
+            wrong = (predicted != truth)[truth != IGNORE_INDEX].mean()
+            _show(above, colourise(predicted, spec), name)
+            _show(below, error_map(image, truth, predicted), f"{100 * wrong:.0f} % wrong")
+    shown = [*truths, *(mask for masks in predictions.values() for mask in masks)]
+    class_legend(figure, spec, np.unique(np.concatenate([mask.ravel() for mask in shown])))
+    return figure
+
+
+def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(H,W,3) uint8: wrong pixels in one colour over the faded image (H,W,3), pixels without a true label in grey."""
+    picture = np.repeat(255 - (255 - image.mean(axis=2, keepdims=True)) * 0.25, 3, axis=2).astype(np.uint8)
+    picture[predicted != truth] = ERROR_COLOUR
+    picture[truth == IGNORE_INDEX] = UNKNOWN_COLOUR
+    return picture
+
+
+def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
+    axis.imshow(picture, interpolation="nearest")
+    axis.set_title(title, fontsize="small", pad=2)
 
 
 def class_legend(figure: Figure, spec: DatasetSpec, present: Sequence[int] | np.ndarray) -> None:

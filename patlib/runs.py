@@ -1,4 +1,4 @@
-"""Run folders, their records, and many runs one after the other.
+"""Run folders, their records, what they predict, and many runs one after the other.
 
 A run owns one folder: ``record.json``, ``best.safetensors``, ``last.safetensors`` and, when papermill ran it, the
 executed notebook. The record is written last, so a folder with a record is a finished run.
@@ -13,7 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from patlib.config import RunConfig
+from patlib.data import Split
+from patlib.losses import LOSSES
 
 Record = dict[str, Any]
 MODEL_SETTINGS = ("model", "model_width", "released_head")
@@ -58,6 +62,31 @@ def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = 
             (own / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             failures.append((config.run_name, f"{type(error).__name__}: {error}"))
     return failures
+
+
+def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -> dict[str, np.ndarray]:
+    """What the finished runs below a folder predict for the images of a split: labels (M,H,W) uint8, by loss.
+
+    In the order of :data:`~patlib.losses.LOSSES`, on the CPU. ValueError if there is no run, or two of one loss.
+    """
+    import torch
+
+    from patlib.train import DeviceSplit, load_model
+
+    resident = DeviceSplit(split, torch.device("cpu"))
+    predicted: dict[str, np.ndarray] = {}
+    for path in sorted(Path(folder).rglob("record.json")):
+        record = read_record(path)
+        loss = record["config"]["loss"]
+        if loss in predicted:
+            raise ValueError(f"{folder} holds two runs of {loss!r}; name a folder with one run a loss")
+        model = load_model(path.parent, record, checkpoint)
+        with torch.no_grad():
+            labels = [model(images).argmax(1) for images, _ in resident.in_order(16)]
+        predicted[loss] = torch.cat(labels).numpy().astype(np.uint8)
+    if not predicted:
+        raise ValueError(f"{folder} holds no finished run (a folder with record.json and {checkpoint}.safetensors)")
+    return {loss: predicted[loss] for loss in LOSSES if loss in predicted}
 
 
 def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:

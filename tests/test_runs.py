@@ -1,7 +1,9 @@
 import json
 import math
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_run import TINY
 
@@ -40,6 +42,26 @@ def test_a_damaged_record_is_named(tmp_path, content):
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(ValueError, match=r"record\.json is not a run record"):
         runs.read_records(tmp_path)
+
+
+def test_predictions_of_a_folder_are_those_of_its_networks(tiny_run, tiny_dataset):
+    folder, record = tiny_run
+    split = tiny_dataset.splits["test"]
+    predicted = runs.predictions_of(folder, split)
+    assert list(predicted) == ["pat"] and predicted["pat"].shape == split.masks.shape
+    confusion = np.array(record["checkpoints"]["best"]["splits"]["test"]["confusion"])
+    valid = split.masks != 255
+    assert (predicted["pat"] == split.masks)[valid].sum() == confusion.trace()
+
+
+def test_predictions_need_one_run_a_loss(tiny_run, tiny_dataset, tmp_path):
+    split = tiny_dataset.splits["test"]
+    with pytest.raises(ValueError, match="holds no finished run"):
+        runs.predictions_of(tmp_path, split)
+    for name in ("one", "two"):
+        shutil.copytree(tiny_run[0], tmp_path / name)
+    with pytest.raises(ValueError, match="two runs of 'pat'"):
+        runs.predictions_of(tmp_path, split)
 
 
 def test_notebook_variables_become_a_configuration():
