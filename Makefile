@@ -87,7 +87,7 @@ test: env  ## lint, types, unit tests, and every stored notebook run again
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy patlib
-	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --ignore tests/browser tests notebooks
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 1500 --ignore tests/browser tests notebooks
 
 lab: env  ## open JupyterLab at the notebooks
 	env -u TQDM_DISABLE -u OMP_NUM_THREADS $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

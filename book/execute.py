@@ -22,7 +22,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-CELL_TIMEOUT = 600  # seconds
+CELL_TIMEOUT = 1500  # seconds: eight runs in one cell, on a busy machine
 
 
 def read_source(path: Path) -> NotebookNode:
