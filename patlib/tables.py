@@ -184,12 +184,13 @@ def protocol_of(record: Record) -> str:
     config, dataset = record["config"], record["dataset"]
     height, width = dataset["size"]
     head = " with the released head" if config["released_head"] else ""
+    channels = "" if config["model_width"] is None else f" width {config['model_width']}"  # a network of one's own
     void = "void as a class; " if config.get("void_class") else ""
     images = ", ".join(f"{count} {split}" for split, count in dataset["images"].items())
     return (
         f"{dataset['name']} at {height}x{width} (height x width; {images} images; {void}"
         f"{config['protocol'] or 'default'} split, data seed {config['data_seed']}), "
-        f"{config['model']} width {config['model_width']}{head}, "
+        f"{config['model']}{channels}{head}, "
         f"{config['epochs']} epochs, batch {config['batch_size']}, Adam "
         f"{config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"

@@ -149,4 +149,7 @@ def test_the_protocol_says_at_which_scale(tiny_run):
     assert "synthetic at 16x20" in text and "segnet width 2, 2 epochs, batch 4" in text
     record = copy.deepcopy(tiny_run[1])
     record["config"] |= {"void_class": True, "released_head": True}
+    own = copy.deepcopy(tiny_run[1])
+    own["config"] |= {"model": "FPN", "model_width": None, "released_head": None}
+    assert "FPN, 2 epochs" in tables.protocol_of(own)
     assert "void as a class; " in tables.protocol_of(record) and "with the released head" in tables.protocol_of(record)
