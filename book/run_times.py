@@ -36,7 +36,7 @@ this build.
 
 ## Machine and versions
 
-| | |
+| what | which |
 |---|---|
 {versions}
 """

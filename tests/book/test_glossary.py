@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 GLOSSARY = (Path(__file__).parents[2] / "book" / "glossary.md").read_text(encoding="utf-8")
-NAME = re.compile(r"(patlib(?:\.\w+)+)(?:\((\w+)=\.\.\.\))?")
-GIVEN = sorted(code for code in set(re.findall(r"`([^`]+)`", GLOSSARY)) if code.startswith("patlib."))
+NAME = re.compile(r"(\w+(?:\.\w+)+)(?:\((\w+)=\.\.\.\))?")
+DOTTED = {code for code in re.findall(r"`([^`]+)`", GLOSSARY) if "." in code}
+GIVEN = sorted(code for code in DOTTED if not code.startswith(("images.", "logits.", "torch.")))  # tensors
 
 
 def find(path: str) -> Any:
@@ -35,9 +36,9 @@ def attribute(owner: Any, name: str) -> Any:
 @pytest.mark.parametrize("given", GIVEN)
 def test_the_name_exists(given: str) -> None:
     match = NAME.fullmatch(given)
-    assert match, f"write {given!r} as patlib.module.name or patlib.module.name(argument=...)"
+    assert match, f"write {given!r} as module.name or module.name(argument=...)"
     path, argument = match.groups()
-    found = find(path)
+    found = find(f"patlib.{path}")
     if argument is not None:
         assert argument in inspect.signature(found).parameters
 

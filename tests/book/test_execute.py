@@ -1,0 +1,43 @@
+"""Executing a notebook."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from execute import execute
+
+SOURCE = """---
+kernelspec:
+  display_name: Python 3 (ipykernel)
+  language: python
+  name: python3
+---
+
+```{{code-cell}} ipython3
+import sys
+
+for text in ("one ", "two"):
+    print(text, end="")
+    sys.stdout.flush()  # each flush is a message of its own
+{last}
+```
+"""
+
+
+def test_the_result_has_whole_outputs_and_its_seconds_lie_beside_it(tmp_path: Path) -> None:
+    source, target = tmp_path / "00_small.md", tmp_path / "build" / "00_small.ipynb"
+    source.write_text(SOURCE.format(last=""))
+    execute(source, target)
+    (cell,) = nbformat.read(target, as_version=4).cells
+    assert [output.text for output in cell.outputs] == ["one two"]
+    assert json.loads(target.with_suffix(".json").read_text())["seconds"] > 0
+
+
+def test_a_notebook_that_fails_leaves_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "00_small.md", tmp_path / "build" / "00_small.ipynb"
+    source.write_text(SOURCE.format(last="1 / 0"))
+    with pytest.raises(SystemExit):
+        execute(source, target)
+    assert "FAILED in cell 1/1" in capsys.readouterr().out
+    assert not target.exists() and not target.with_suffix(".json").exists()
