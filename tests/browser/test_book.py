@@ -1,55 +1,43 @@
 """The built book in a real browser, from the disk: `make check-book` builds it and runs this."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from conftest import listening
+from playwright.sync_api import Browser, Locator, Page
+
+from patlib.explore import pat_weight
 
 BOOK = Path(__file__).parents[2] / "build" / "book"
 PAGES = [path.relative_to(BOOK).as_posix() for path in sorted(BOOK.rglob("*.html")) if "_static" not in path.parts]
 PAGES = [page for page in PAGES if page != "index.html"]  # only forwards to the first page
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PIXELS = "notebooks/04_adaptive_pixels.html"
 
-if CHROMIUM is None:
-    pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)", allow_module_level=True)
 if not PAGES:
     pytest.skip("no book in build/book: run `make book` first", allow_module_level=True)
 
-# The sandbox needs rights that containers lack; the others keep Chromium itself off the network.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run", "--disable-quic"]
 PICTURE = "it => it.tagName === 'CANVAS' ? it.toDataURL() : it.outerHTML"  # what a chart shows right now
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+def browser_page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 @pytest.fixture(params=PAGES)
 def opened(request: pytest.FixtureRequest, browser_page: Page) -> Iterator[tuple[Page, list[str]]]:
     """A loaded page, and what went wrong on it so far."""
-    page, problems = browser_page, []
-    listeners = {
-        "request": lambda it: None if it.url.startswith(("file:", "data:", "blob:")) else problems.append(it.url),
-        "requestfailed": lambda it: problems.append(f"cannot load {it.url}"),
-        "console": lambda it: problems.append(it.text) if it.type == "error" else None,
-        "pageerror": lambda it: problems.append(str(it)),
-    }
-    for event, listener in listeners.items():
-        page.on(event, listener)
-    page.goto((BOOK / request.param).as_uri(), wait_until="load")
-    if page.locator(".math").count():
-        page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
-        page.evaluate("() => MathJax.startup.promise")
-    yield page, problems
-    for event, listener in listeners.items():
-        page.remove_listener(event, listener)
+    page = browser_page
+    with listening(page, "file:") as problems:
+        page.goto((BOOK / request.param).as_uri(), wait_until="load")
+        if page.locator(".math").count():
+            page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+            page.evaluate("() => MathJax.startup.promise")
+        yield page, problems
 
 
 def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
@@ -81,3 +69,74 @@ def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
             assert drawing.evaluate(PICTURE) != before, "moving the slider did not change the chart"
 
     assert problems == []
+
+
+@pytest.fixture
+def chart(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Locator]:
+    """The explorer of notebook 04, in a window as wide as the parameter says, or 1280 pixels."""
+    page = browser.new_page(viewport={"width": getattr(request, "param", 1280), "height": 900})
+    with listening(page, "file:") as problems:
+        page.goto((BOOK / PIXELS).as_uri(), wait_until="load")
+        found = page.locator(".vega-embed", has=page.locator("select[name=method]"))
+        found.locator("canvas.marks").wait_for(timeout=10_000)
+        yield found
+        assert problems == []
+    page.close()
+
+
+def rows(chart: Locator, *columns: str) -> list[dict]:
+    """The rows of all data sets of the chart's view that have these columns."""
+    return chart.evaluate(
+        """async (it, columns) => {
+            await it.view.runAsync();
+            const names = Object.keys(it.view.getState({data: () => true}).data);
+            const tables = names.filter(name => name.startsWith("data_")).map(name => it.view.data(name));
+            return tables.filter(rows => rows?.length && columns.every(name => name in rows[0])).flat();
+        }""",
+        columns,
+    )
+
+
+def move(chart: Locator, name: str, value: str) -> None:
+    """Set a control as a reader does: the view hears the event, nothing else."""
+    chart.locator(f"[name={name}]").evaluate(
+        "(it, value) => { it.value = value; for (const kind of ['input', 'change'])"
+        " it.dispatchEvent(new Event(kind, {bubbles: true})); }",
+        value,
+    )
+    chart.page.wait_for_timeout(300)
+
+
+def test_the_explorer_computes_the_curve_and_the_shares(chart: Locator) -> None:
+    marks = chart.locator("canvas.marks")
+    seen = {marks.evaluate(PICTURE)}
+    road_share = {}
+    for method, T in (("PAT", "0.2"), ("PAT, beta only", "0.2"), ("cross-entropy", "0.2"), ("PAT", "2")):
+        move(chart, "T", T)
+        move(chart, "method", method)
+        seen.add(marks.evaluate(PICTURE))
+        curve = rows(chart, "p", "S", "weight", "label")
+        p, S, weight = (np.array([row[name] for row in curve]) for name in ("p", "S", "weight"))
+        beta = 1 if method == "cross-entropy" else pat_weight(p, float(T))
+        assert len(curve) > 51 * len({row["label"] for row in curve})  # of each class the curve, and the pixels
+        assert np.allclose(weight, beta / S if method == "PAT" else beta, rtol=1e-9)
+        shares = {row["label"]: row["share"] for row in rows(chart, "label", "share") if "S" not in row}
+        assert sum(shares.values()) == pytest.approx(1)
+        road_share[method] = shares["Road"]
+    assert len(seen) == 5, "moving a control did not change the chart"
+    assert road_share["PAT"] < road_share["cross-entropy"]
+
+
+def test_the_explorer_follows_the_theme(chart: Locator) -> None:
+    colours = []
+    for theme in ("light", "dark"):
+        chart.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        chart.page.wait_for_timeout(300)
+        colours.append(chart.evaluate("it => it.view.signal('ink')"))
+    assert colours == ["#323232", "#ced6dd"]
+
+
+@pytest.mark.parametrize("chart", [390, 1280], indirect=True)
+def test_the_explorer_fits_the_window(chart: Locator) -> None:
+    wide, room = chart.evaluate("it => [it.scrollWidth, it.parentElement.clientWidth]")
+    assert wide <= room
