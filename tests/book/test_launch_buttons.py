@@ -41,7 +41,7 @@ class Links(HTMLParser):
 def build(stage: Path, address: str) -> Path:
     """The book's own configuration around a page and a notebook; returns the folder of HTML."""
     (stage / "notebooks").mkdir(parents=True)
-    for script in BOOK.glob("*.py"):
+    for script in (*BOOK.glob("*.py"), *BOOK.glob("chart.*")):  # the extensions, and what they copy
         shutil.copy(script, stage)
     configuration = (BOOK / "_config.yml").read_text()
     assert configuration.count('repository_url: ""') == 1, "the address has one place"
