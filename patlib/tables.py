@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats has the same quantile, and takes far longer to import
 
 from patlib.config import RunConfig
 from patlib.files import replacing
@@ -37,8 +37,13 @@ def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> 
     """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy.
 
     ``released_miou`` is the number that the paper's released code would report, NaN in a record that lacks it.
+    Raises ValueError for a checkpoint or split that the record does not have.
     """
-    measured = record["checkpoints"][checkpoint]["splits"][split]
+    splits = {name: found["splits"] for name, found in record["checkpoints"].items()}
+    if checkpoint not in splits or split not in splits[checkpoint]:
+        known = f"checkpoints {', '.join(splits)}, and splits {', '.join(splits['best'])}"
+        raise ValueError(f"no checkpoint {checkpoint!r} with a split {split!r}: the record has the {known}")
+    measured = splits[checkpoint][split]
     scores = confusion_scores(torch.tensor(measured["confusion"]))
     iou = scores.pop("iou")
     groups = frequency_groups(record["dataset"]["class_pixels"], len(iou))
@@ -127,7 +132,7 @@ def paired(scores: pd.DataFrame, row: tuple[str, ...], other: tuple[str, ...], n
     count = len(difference)
     half = float("nan")
     if count > 1:
-        half = float(stats.t.ppf(0.975, count - 1) * difference.std(ddof=1) / np.sqrt(count))
+        half = float(stdtrit(count - 1, 0.975) * difference.std(ddof=1) / np.sqrt(count))
     mean = float(difference.mean()) if count else float("nan")
     return {"difference": mean, "low": mean - half, "high": mean + half, "seeds": count}
 

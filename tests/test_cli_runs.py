@@ -77,6 +77,13 @@ def test_a_table_is_shown_from_records_and_written(invoke, tmp_path):
     assert "CE" in (tmp_path / "table.csv").read_text()
 
 
+@pytest.mark.parametrize("option", ["--split", "--checkpoint"])
+def test_a_checkpoint_or_split_that_is_not_there_is_one_message(invoke, option):
+    invoke("run", "--plain", "--loss", "ce", *OPTIONS)
+    output = invoke("table", "table1", *OPTIONS, option, "nowhere", code=1)
+    assert "'nowhere'" in output and "splits train, val, test" in output and "Traceback" not in output
+
+
 def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
     config = RunConfig(**TINY, loss="ce")
     (tmp_path / config.run_path).mkdir(parents=True)

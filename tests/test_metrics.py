@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from patlib.metrics import ReleasedMeanIoU, SegmentationMetrics
+from patlib.metrics import SegmentationMetrics
 
 NUM_CLASSES = 5
 many = settings(derandomize=True, deadline=None, database=None, max_examples=15)
@@ -191,33 +191,6 @@ def test_every_class_is_in_one_group() -> None:
     assert result["miou_head"].item() == pytest.approx((6 + 1 / 8) / 7)
     assert result["miou_medium"].item() == pytest.approx(6 / 7)
     assert result["miou_tail"].item() == 0
-
-
-@many
-@given(seeds, st.lists(st.integers(1, 3), min_size=1, max_size=3), st.sampled_from([255, 1, 4]))
-def test_the_released_mean_iou_equals_sets_of_pixels(seed: int, sizes: list[int], ignore_index: int) -> None:
-    logits, target = random_split(seed, sum(sizes))
-    metric, by_batch = ReleasedMeanIoU(ignore_index), []
-    for scored, true in zip(logits.split(sizes), target.split(sizes), strict=True):
-        metric.update(scored, true)
-        places = [place for place, label in enumerate(true.flatten().tolist()) if label != ignore_index]
-        labels, guesses = true.flatten().tolist(), scored.argmax(1).flatten().tolist()
-        iou = []
-        for label in (0, 1, 2):
-            truth = {place for place in places if labels[place] == label}
-            guess = {place for place in places if guesses[place] == label}
-            if truth:
-                iou.append(len(truth & guess) / len(truth | guess))
-        by_batch += [mean(iou)] if iou else []
-    assert metric.compute().item() == pytest.approx(mean(by_batch), rel=1e-6)
-
-
-def test_the_released_mean_iou_sees_three_classes_and_weighs_batches_alike() -> None:
-    metric = ReleasedMeanIoU()
-    metric.update(torch.tensor([[[0, 0, 3, 9]]]), torch.tensor([[[0, 0, 0, 3]]]))  # IoU 2/3; class 3 is not scored
-    metric.update(torch.tensor([[[1]]]), torch.tensor([[[1]]]))  # one pixel, as much as the batch before
-    metric.update(torch.tensor([[[0]]]), torch.tensor([[[4]]]))  # none of the three: left out
-    assert metric.compute().item() == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_a_perfect_and_a_hopeless_prediction() -> None:
