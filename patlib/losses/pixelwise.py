@@ -78,7 +78,8 @@ class PAT(PixelLoss):
             weight = torch.exp((1 - p - self.eps) / self.T)
         if self.size_weight:
             sizes = count_labels(labels, valid, self.num_classes).clamp_min(1)
-            weight = weight / sizes.gather(1, labels.flatten(1)).view_as(labels)
+            share = sizes.to(nll.dtype).reciprocal()  # (N,L): divided before it is spread over the pixels
+            weight = weight * share.gather(1, labels.flatten(1)).view_as(labels)
         return weight
 
     def normaliser(self, valid: Tensor) -> int:
