@@ -69,6 +69,8 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
     from distributed import Nanny, Scheduler, SpecCluster
 
     devices = _cuda_devices() if any(config.accelerator in ("auto", "cuda") for config in configs) else []
+    if not devices and any(config.accelerator == "cuda" for config in configs):
+        raise ValueError("accelerator 'cuda', but torch finds no CUDA device here: use the accelerator 'cpu'")
     if devices and workers > len(devices):
         raise ValueError(
             f"{workers} workers, but {len(devices)} CUDA device(s) here, and each worker needs one of its own: "

@@ -53,7 +53,7 @@ class GridProgress:
         self.elsewhere = 0
 
     def _show(self) -> None:
-        numbers = {"there before": self.there, "failed": self.failed, "run elsewhere": self.elsewhere}
+        numbers = {"there already": self.there, "failed": self.failed, "run elsewhere": self.elsewhere}
         parts = [f"{number} {what}" for what, number in numbers.items() if number]
         if self.running:
             parts.append(f"running: {', '.join(self.running)}")

@@ -32,7 +32,7 @@ def what_is_shown(shown, **variables):
 def test_what_runs_what_failed_and_what_is_left_is_shown():
     seen = what_is_shown(True)
     assert re.search(r"^failed: b: two$", seen, re.MULTILINE)
-    assert re.search(r"cells 3/5 \[\d\d:\d\d, 1 there before \| 1 failed \| 1 run elsewhere \| running: a\]", seen)
+    assert re.search(r"cells 3/5 \[\d\d:\d\d, 1 there already \| 1 failed \| 1 run elsewhere \| running: a\]", seen)
 
 
 @pytest.mark.parametrize(("shown", "variables"), [(False, {}), (True, {"TQDM_DISABLE": "1"})])
