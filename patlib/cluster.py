@@ -36,6 +36,7 @@ def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[R
     """
     try:
         import distributed
+        from distributed.utils import silence_logging_cmgr
     except ImportError as error:
         raise ValueError(
             "workers and schedulers need Dask, which is not installed: pip install 'patlib[cluster]'"
@@ -51,7 +52,8 @@ def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[R
             f"no Dask scheduler answers at {scheduler!r}: expected an address such as tcp://host:8786, which "
             f"`dask scheduler` prints when it starts ({error})"
         ) from error
-    with client:
+    # What goes wrong is told by the exceptions here; Dask would print tracebacks of its own across the display.
+    with silence_logging_cmgr(CRITICAL), client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:

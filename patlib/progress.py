@@ -36,16 +36,12 @@ class GridProgress:
         """A cell ended, or was found to be run by another process and will be tried again."""
         if name in self.running:
             self.running.remove(name)
-        if outcome.state == "busy":
-            self.elsewhere += 1
-        else:
-            self.bar.update()
-        if outcome.state == "there":
-            self.there += 1
-        if outcome.state == "failed":
-            self.failed += 1
-            if not self.bar.disable:
-                tqdm.write(f"failed: {name}: {last_line(outcome.error)}", file=sys.stderr)
+        self.there += outcome.state == "there"
+        self.failed += outcome.state == "failed"
+        self.elsewhere += outcome.state == "busy"
+        if outcome.state == "failed" and not self.bar.disable:
+            tqdm.write(f"failed: {name}: {last_line(outcome.error)}", file=sys.stderr)
+        self.bar.n += outcome.state != "busy"
         self._show()
 
     def retrying(self) -> None:
