@@ -74,7 +74,7 @@ def run_grid(
         raise ValueError(f"--workers must be at least 1, got {workers}")
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    cells = list({config.run_path: config for config in configs}.values())
+    cells = list(configs)
     left = [config for config in cells if not is_there(config, folder)]
     if not left:
         return []
