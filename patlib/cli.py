@@ -13,8 +13,6 @@ from patlib.cli_data import data_app, plain_errors
 if TYPE_CHECKING:
     from patlib.config import RunConfig
 
-REPORT = Path(__file__).parent.parent / "notebooks" / "08_one_run.ipynb"
-
 app = typer.Typer(help="Pixel-wise Adaptive Training for long-tailed segmentation.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
@@ -22,6 +20,7 @@ app.add_typer(data_app, name="data")
 # already names, types and checks them.
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 Out = Annotated[Path, typer.Option(help="Each run gets its own folder below this one.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Train without the notebook's report.")]
 Grid = Annotated[
     str, typer.Argument(help="A table or a sweep: table1, table2, table3, gamma, ... (an unknown name lists all).")
 ]
@@ -56,24 +55,25 @@ def parse_config(settings: dict[str, list[str]]) -> RunConfig:
 def run(
     context: typer.Context,
     out: Out = Path("runs"),
-    plain: Annotated[bool, typer.Option("--plain", help="Train without the notebook's report.")] = False,
+    plain: Plain = False,
 ) -> None:
     """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
 
     Any field of RunConfig is an option. Without --plain, notebook 08 is executed as the run's report.
     """
-    from patlib import runs, train
+    from patlib import cells, runs, train
 
     with plain_errors():
         config = parse_config(parse_settings(context.args))
         folder = out / config.run_path
-        if not plain and not REPORT.is_file():
-            raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
+        if not plain:
+            runs.check_report()
         try:
-            if plain:
-                train.fit(config, folder)
-            else:
-                runs.run_notebook(REPORT, config, out)
+            with cells.hold(config, out):
+                if plain:
+                    train.fit(config, folder)
+                else:
+                    runs.run_notebook(runs.REPORT, config, out)
         except train.NonFiniteLossError as error:
             raise ValueError(str(error)) from error
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
@@ -92,17 +92,31 @@ def parse_grid(name: str, settings: dict[str, list[str]]) -> tuple[RunConfig, li
 
 
 @app.command(context_settings=SETTINGS)
-def grid(context: typer.Context, name: Grid, out: Out = Path("runs")) -> None:
+def grid(
+    context: typer.Context,
+    name: Grid,
+    out: Out = Path("runs"),
+    plain: Plain = False,
+    workers: Annotated[int | None, typer.Option(help="Run on this many processes here, one a GPU if any.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run on the workers of a Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+) -> None:
     """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
     Any field of RunConfig that the grid does not decide is an option. A run that has a record is not run again; one
-    that fails is listed at the end and does not stop the rest.
+    that fails is listed at the end and does not stop the rest. Without --plain, notebook 08 is executed as the report
+    of each run.
     """
     from patlib import grids, runs, tables
 
     with plain_errors():
         base, seeds = parse_grid(name, parse_settings(context.args))
-        failures = runs.run_grid(grids.grid_configs(name, base, seeds), out)
+        if not plain:
+            runs.check_report()
+        cell = None if plain else runs.report_cell
+        configs = grids.grid_configs(name, base, seeds)
+        failures = runs.run_grid(configs, out, cell=cell, workers=workers, scheduler=scheduler)
         scores = tables.grid_scores(name, base, seeds, out)
     typer.echo(tables.summary(name, scores).to_string())
     for run_name, error in failures:

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import difflib
 import json
-import traceback
-from collections.abc import Iterable, Mapping
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from patlib.cells import Cell, Outcome, is_there, run_cell
 from patlib.config import RunConfig
 from patlib.data import Split
 from patlib.losses import LOSSES
+from patlib.progress import GridProgress, last_line
 
+REPORT = Path(__file__).parent.parent / "notebooks" / "08_one_run.ipynb"
+BUSY_SECONDS = 1.0  # between two looks at what another process is running
 Record = dict[str, Any]
+Execute = Callable[[list[RunConfig], Path, Callable[[str], object]], Iterator[tuple[RunConfig, Outcome]]]
 MODEL_SETTINGS = ("model", "model_width", "released_head")
 
 
@@ -41,27 +49,93 @@ def read_record(path: str | Path) -> Record:
     return record
 
 
-def run_grid(configs: Iterable[RunConfig], folder: str | Path, progress: bool = True) -> list[tuple[str, str]]:
+def run_grid(
+    configs: Iterable[RunConfig],
+    folder: str | Path,
+    progress: bool = True,
+    cell: Cell | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> list[tuple[str, str]]:
     """Run each configuration in its own folder below ``folder``; one that has a record there is not run again.
 
     A run that fails leaves ``error.txt`` with its traceback and does not stop the rest. Returns (run name, last line
-    of the error) of those that failed.
+    of the error) of those that failed. Several processes may be given the same folder: none repeats what another did,
+    and what another is doing is left to it, and tried again at the end.
+
+    ``cell`` is what a run does: :func:`plain_cell` if None, or :func:`report_cell`, or any function that can be
+    pickled. The runs go one after another in this process, or on ``workers`` processes of this machine (then a script
+    needs ``if __name__ == "__main__":``), or on the workers of the Dask ``scheduler`` at an address. Raises ValueError
+    or ConnectionError as :mod:`patlib.cluster` does.
     """
+    if workers is not None and scheduler is not None:
+        raise ValueError("--workers starts processes here and --scheduler names a cluster: give one of them")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = list(configs)
+    left = [config for config in cells if not is_there(config, folder)]
+    if not left:
+        return []
+    failures = []
+    with (
+        _executor(cell, left, workers, scheduler, progress) as execute,
+        GridProgress(len(cells), len(cells) - len(left), progress) as shown,
+    ):
+        while left:
+            busy = []
+            for config, outcome in execute(left, folder, shown.started):
+                shown.finished(config.run_name, outcome)
+                if outcome.state == "failed":
+                    failures.append((config.run_name, last_line(outcome.error)))
+                elif outcome.state == "busy":
+                    busy.append(config)
+            left = busy
+            if left:
+                time.sleep(BUSY_SECONDS)
+                shown.retrying()
+    return failures
+
+
+@contextmanager
+def _executor(
+    cell: Cell | None, configs: list[RunConfig], workers: int | None, scheduler: str | None, progress: bool
+) -> Iterator[Execute]:
+    """A function that runs cells, wherever they are to run, and yields each with its outcome."""
+    if workers is None and scheduler is None:
+        yield partial(_one_after_another, cell or partial(plain_cell, progress=progress))
+        return
+    from patlib import cluster
+
+    with cluster.open_cluster(workers, scheduler, configs) as client:
+        yield partial(cluster.run_cells, client, cell or plain_cell)
+
+
+def _one_after_another(
+    cell: Cell, configs: Iterable[RunConfig], folder: Path, started: Callable[[str], object]
+) -> Iterator[tuple[RunConfig, Outcome]]:
+    for config in configs:
+        yield config, run_cell(cell, config, folder, started)
+
+
+def plain_cell(config: RunConfig, folder: Path, progress: bool = False) -> None:
+    """Train in this process, and leave the record and the weights."""
     from patlib.train import fit, open_dataset
 
-    failures = []
-    for config in configs:
-        own = Path(folder) / config.run_path
-        if (own / "record.json").exists():
-            continue
-        try:
-            fit(config, own, open_dataset(config, progress), progress)
-            (own / "error.txt").unlink(missing_ok=True)
-        except Exception as error:
-            own.mkdir(parents=True, exist_ok=True)
-            (own / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            failures.append((config.run_name, f"{type(error).__name__}: {error}"))
-    return failures
+    fit(config, folder / config.run_path, open_dataset(config, progress), progress)
+
+
+def report_cell(config: RunConfig, folder: Path) -> None:
+    """Execute notebook 08 as the run's report: :func:`run_notebook`."""
+    check_report()
+    run_notebook(REPORT, config, folder, progress=False)
+
+
+def check_report() -> None:
+    """ValueError if notebook 08 is not there, as when patlib was installed without its repository."""
+    if not REPORT.is_file():
+        raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
 
 
 def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -> dict[str, np.ndarray]:
@@ -116,13 +190,20 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     return config, Path(folder) / config.run_path
 
 
-def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) -> Path:
+def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, progress: bool = True) -> Path:
     """Execute the parameterised notebook with papermill; returns the executed one, in the run's folder.
 
     It is named ``notebook.ipynb`` only when every cell has run. One that failed is kept as ``failed.ipynb``, with the
     error in its place, and ValueError tells which.
     """
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
+
+    class QuietKernel(AsyncKernelManager):
+        """What a kernel says outside of its notebook is about its own start and end."""
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
     own = Path(folder).resolve() / config.run_path
     own.mkdir(parents=True, exist_ok=True)
@@ -130,7 +211,9 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path) ->
     # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
     unfinished = own / "failed.ipynb"
     try:
-        papermill.execute_notebook(notebook, unfinished, parameters)
+        papermill.execute_notebook(
+            notebook, unfinished, parameters, progress_bar=progress, kernel_manager_class=QuietKernel
+        )
     except papermill.PapermillExecutionError as error:
         raise ValueError(f"{error.ename}: {error.evalue} (in cell {error.exec_count} of {unfinished})") from error
     return unfinished.replace(own / "notebook.ipynb")

@@ -4,7 +4,7 @@ import pytest
 from tiny_run import TINY
 from typer.testing import CliRunner
 
-from patlib import cli, train
+from patlib import cells, cli, runs, train
 from patlib.config import RunConfig
 
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
@@ -51,6 +51,8 @@ def test_a_plain_run_leaves_its_record(invoke, tmp_path):
         (["grid", "table1", "--loss", "ce"], "table1 sets that itself"),
         (["grid", "table1", "--seed", "3"], "seeds are given as --seeds"),
         (["grid", "table1", "--seeds", "a"], "--seeds takes whole numbers"),
+        (["grid", "table1", "--workers", "2", "--scheduler", "tcp://here:1"], "give one of them"),
+        (["grid", "table1", "--workers", "0"], "--workers must be at least 1, got 0"),
     ],
 )
 def test_a_wrong_option_is_one_message_and_exit_code_1(invoke, words, message):
@@ -60,10 +62,10 @@ def test_a_wrong_option_is_one_message_and_exit_code_1(invoke, words, message):
 
 
 def test_a_grid_prints_its_table_and_is_not_run_twice(invoke, tmp_path):
-    assert "PAT (T = 20)" in invoke("grid", "table1", "--seeds", "0", *OPTIONS)
+    assert "PAT (T = 20)" in invoke("grid", "table1", "--plain", "--seeds", "0", *OPTIONS)
     records = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
     assert len(records) == 8
-    invoke("grid", "table1", *OPTIONS)
+    invoke("grid", "table1", "--plain", *OPTIONS)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == records
 
 
@@ -87,6 +89,28 @@ def test_a_checkpoint_or_split_that_is_not_there_is_one_message(invoke, option):
 def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
     config = RunConfig(**TINY, loss="ce")
     (tmp_path / config.run_path).mkdir(parents=True)
-    output = invoke("grid", "table1", *OPTIONS, "--learning_rate", "1e30", code=1)
+    output = invoke("grid", "table1", "--plain", *OPTIONS, "--learning_rate", "1e30", code=1)
     assert "failed: ce-segnet-seed0" in output
     assert "NonFiniteLossError" in output
+
+
+def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):
+    told = []
+    monkeypatch.setattr(runs, "run_grid", lambda configs, out, **options: told.append(options) or [])
+    invoke("grid", "table1", "--workers", "2", *OPTIONS)
+    invoke("grid", "table1", "--plain", "--scheduler", "tcp://host:8786", *OPTIONS)
+    assert told == [
+        {"cell": runs.report_cell, "workers": 2, "scheduler": None},
+        {"cell": None, "workers": None, "scheduler": "tcp://host:8786"},
+    ]
+
+
+@pytest.mark.parametrize("command", [["run", "--loss", "ce"], ["grid", "table1"]])
+def test_without_the_notebook_a_plain_run_is_proposed(invoke, monkeypatch, tmp_path, command):
+    monkeypatch.setattr(runs, "REPORT", tmp_path / "08_one_run.ipynb")
+    assert "use --plain, or run from a checkout" in invoke(*command, *OPTIONS, code=1)
+
+
+def test_a_run_that_goes_on_elsewhere_is_not_started(invoke, tmp_path):
+    with cells.hold(RunConfig(**TINY, loss="ce"), tmp_path):
+        assert "going on in another process" in invoke("run", "--plain", "--loss", "ce", *OPTIONS, code=1)

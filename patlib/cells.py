@@ -1,0 +1,82 @@
+"""One cell of a grid: a run that no two processes do at once, and whose error stays in its folder.
+
+Whoever runs a cell holds a lock of the operating system on a file in the run's folder. The kernel lets go of it when
+the holder dies, however it dies, so a lock never outlives its run.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from patlib.config import RunConfig
+
+Cell = Callable[[RunConfig, Path], object]
+"""What a cell does: given its configuration and the folder of all runs, leave ``record.json`` in the run's folder."""
+
+
+class Outcome(NamedTuple):
+    """How a cell ended; "there" had a record before, "busy" is run by another process right now."""
+
+    state: Literal["done", "there", "failed", "busy"]
+    error: str = ""
+
+
+def is_there(config: RunConfig, folder: Path) -> bool:
+    """Whether the run has its record."""
+    return (folder / config.run_path / "record.json").exists()
+
+
+@contextmanager
+def hold(config: RunConfig, folder: Path) -> Iterator[None]:
+    """Hold the lock of a run; BlockingIOError at once if another process holds it."""
+    own = folder / config.run_path
+    own.mkdir(parents=True, exist_ok=True)
+    path = own / ".lock"
+    try:
+        lock = FileLock(path).acquire(blocking=False)
+    except Timeout as error:
+        raise BlockingIOError(f"{own} belongs to a run that is going on in another process; wait for it") from error
+    with lock:
+        yield
+        # Safe only because whoever waits for this file, or makes a new one, looks for the record next.
+        if is_there(config, folder):
+            with suppress(PermissionError):  # Windows removes no open file
+                path.unlink(missing_ok=True)
+
+
+def run_cell(cell: Cell, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+    """Run a cell unless it has a record or another process runs it; calls ``started`` with its name when it begins.
+
+    An error becomes the outcome "failed", and ``error.txt`` with its traceback in the run's folder.
+    """
+    if is_there(config, folder):
+        return Outcome("there")
+    try:
+        with hold(config, folder):
+            return Outcome("there") if is_there(config, folder) else _run(cell, config, folder, started)
+    except BlockingIOError:
+        return Outcome("busy")
+
+
+def _run(cell: Cell, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+    started(config.run_name)
+    try:
+        cell(config, folder)
+    except Exception as error:
+        return failed(config, folder, f"{type(error).__name__}: {error}", traceback.format_exc())
+    (folder / config.run_path / "error.txt").unlink(missing_ok=True)
+    return Outcome("done")
+
+
+def failed(config: RunConfig, folder: Path, error: str, details: str) -> Outcome:
+    """The outcome of a cell that failed, whose details are kept as ``error.txt`` in the run's folder."""
+    own = folder / config.run_path
+    own.mkdir(parents=True, exist_ok=True)
+    (own / "error.txt").write_text(details, encoding="utf-8")
+    return Outcome("failed", error)

@@ -1,0 +1,210 @@
+"""Cells on Dask: worker processes of this machine, or whatever a Dask scheduler commands.
+
+The driver never hands out more cells than there are workers. What Dask holds against a cell is that a worker died while
+the cell was assigned to it: with one cell a worker, that is the cell that ran.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from logging import CRITICAL
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patlib.cells import Cell, Outcome, failed, run_cell
+from patlib.config import RunConfig
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT_SECONDS = 20
+POLL_SECONDS = 2.0  # how soon a worker that joined gets its first cell
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+Started = Callable[[str], object]
+
+
+@contextmanager
+def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[RunConfig]) -> Iterator[Client]:
+    """A client of ``workers`` new processes on this machine, or of the scheduler at an address; checked and closed.
+
+    With CUDA each local worker gets a GPU of its own, else its share of the processors. Raises ValueError for what
+    cannot be, and ConnectionError if the scheduler does not answer or has no workers.
+    """
+    try:
+        import distributed
+        from distributed.utils import silence_logging_cmgr
+    except ImportError as error:
+        raise ValueError(
+            "workers and schedulers need Dask, which is not installed: pip install 'patlib[cluster]'"
+        ) from error
+    if scheduler is None:
+        with _local_cluster(workers or 1, configs) as cluster, distributed.Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConnectionError(
+            f"no Dask scheduler answers at {scheduler!r}: expected an address such as tcp://host:8786, which "
+            f"`dask scheduler` prints when it starts ({error})"
+        ) from error
+    # What goes wrong is told by the exceptions here; Dask would print tracebacks of its own across the display.
+    with silence_logging_cmgr(CRITICAL), client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise ConnectionError(
+                f"the scheduler at {scheduler} has no workers: start some with "
+                f"`dask worker {scheduler} --nthreads 1`, and add --resources GPU=1 for one with a GPU"
+            ) from error
+        yield client
+
+
+@contextmanager
+def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    devices = _cuda_devices() if any(config.accelerator in ("auto", "cuda") for config in configs) else []
+    if not devices and any(config.accelerator == "cuda" for config in configs):
+        raise ValueError("accelerator 'cuda', but torch finds no CUDA device here: use the accelerator 'cpu'")
+    if devices and workers > len(devices):
+        raise ValueError(
+            f"{workers} workers, but {len(devices)} CUDA device(s) here, and each worker needs one of its own: "
+            f"use at most {len(devices)} workers, or the accelerator 'cpu'"
+        )
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, CPU_COUNT // workers)))
+    quiet = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}  # any free port
+    common = {**quiet, "nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL}
+    own = [{"env": {"CUDA_VISIBLE_DEVICES": device}, "resources": {"GPU": 1}} for device in devices]
+    specification = {
+        index: {"cls": Nanny, "options": {**common, **(own[index] if own else {})}} for index in range(workers)
+    }
+    before = dict(os.environ)
+    # Set before a worker starts: libraries read these when they are imported. Dask would say 1.
+    environment = {"distributed.nanny.pre-spawn-environ": dict.fromkeys(THREADS, threads)}
+    try:
+        with (
+            dask.config.set(environment),
+            SpecCluster(
+                scheduler={"cls": Scheduler, "options": {**quiet, "port": 0}},
+                workers=specification,
+                silence_logs=CRITICAL,
+            ) as cluster,
+        ):
+            yield cluster
+    finally:
+        # Dask changes the environment of this process for its children, and leaves it so.
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _cuda_devices() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES must say to show one device, for each that this process sees."""
+    import torch
+
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    numbers = [str(number) for number in range(torch.cuda.device_count())]
+    return visible[: len(numbers)] or numbers
+
+
+def run_cells(
+    client: Client, cell: Cell, configs: Iterable[RunConfig], folder: Path, started: Started
+) -> Iterator[tuple[RunConfig, Outcome]]:
+    """Run cells on a cluster; yields each with its outcome as it ends. ``started`` is told what begins on a worker.
+
+    A cell whose worker dies is run again elsewhere; one that takes down several workers is reported as failed. Raises
+    ValueError before anything runs if the workers are not fit for it, and ConnectionError when the scheduler is gone.
+    """
+    configs = list(configs)
+    gpus = _check_workers(client, configs, folder)
+    topic = f"patlib-{uuid.uuid4().hex}"
+    client.subscribe_topic(topic, lambda event: started(event[1]))
+    waiting = configs[::-1]
+    running: dict[Future, RunConfig] = {}
+    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    while waiting or running:
+        while waiting and len(running) < _slots(client, gpus):
+            config = waiting.pop()
+            needs = {"GPU": 1} if gpus and config.accelerator in ("auto", "cuda") else {}
+            key = f"{config.run_name}-{uuid.uuid4().hex}"
+            future = client.submit(_work, cell, config, folder, topic, key=key, pure=False, resources=needs)
+            running[future] = config
+            future.add_done_callback(ended.put)
+        try:
+            future = ended.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            continue
+        config = running.pop(future)
+        yield config, _outcome(future, config, folder)
+    client.unsubscribe_topic(topic)
+
+
+def _work(cell: Cell, config: RunConfig, folder: Path, topic: str) -> Outcome:
+    import distributed
+
+    worker = distributed.get_worker()
+    _fit_for_work(worker, folder)
+    return run_cell(cell, config, folder, lambda name: worker.log_event(topic, name))
+
+
+def _fit_for_work(dask_worker: Any, path: Path) -> None:
+    if not path.exists():
+        raise ValueError(f"it does not see {path}: the results must lie on a file system that all machines share")
+    if dask_worker.state.nthreads != 1:
+        raise ValueError(
+            f"it has {dask_worker.state.nthreads} threads, and runs in one process share their random state: "
+            "start it with --nthreads 1"
+        )
+
+
+def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -> bool:
+    """Whether the cells are to ask for GPUs; ValueError naming a worker that cannot run them."""
+    seen = folder / f".grid-{uuid.uuid4().hex}"  # a folder of the same name could be another machine's own
+    seen.touch()
+    try:
+        answers = client.run(_fit_for_work, path=seen, on_error="return")
+    finally:
+        seen.unlink()
+    for address, answer in answers.items():
+        if isinstance(answer, ImportError):
+            raise ValueError(f"the worker at {address} cannot import patlib ({answer}): install it there, too")
+        if isinstance(answer, ValueError):  # and not an error of the connection, when a worker has just gone
+            raise ValueError(f"the worker at {address} is not fit for this grid: {answer}")
+    gpus = any("GPU" in worker["resources"] for worker in _workers(client))
+    if not gpus and any(config.accelerator == "cuda" for config in configs):
+        raise ValueError(
+            "accelerator 'cuda', but no worker declares a GPU: start the workers with --resources GPU=1 where there is "
+            "one, or use the accelerator 'cpu'"
+        )
+    return gpus
+
+
+def _workers(client: Client) -> list[dict[str, Any]]:
+    return list(client.scheduler_info(n_workers=-1)["workers"].values())
+
+
+def _slots(client: Client, gpus: bool) -> int:
+    """How many cells can run at this moment."""
+    return sum(min(1, int(worker["resources"].get("GPU", 0))) if gpus else 1 for worker in _workers(client))
+
+
+def _outcome(future: Future, config: RunConfig, folder: Path) -> Outcome:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    error = future.exception() if future.status == "error" else None
+    if error is None:
+        raise ConnectionError(
+            "the connection to the Dask scheduler is lost. What has a record is kept: give the same command to go on"
+        )
+    if isinstance(error, KilledWorker):
+        return failed(config, folder, "KilledWorker: every worker that ran it died (out of memory?)", str(error))
+    return failed(config, folder, f"{type(error).__name__}: {error}", str(error))

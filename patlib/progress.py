@@ -1,0 +1,70 @@
+"""What a grid shows while it goes: how much is left, what failed, and what runs at this moment."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from tqdm import tqdm
+
+from patlib.cells import Outcome
+
+
+class GridProgress:
+    """A bar over the cells of a grid, with the names of those that run; nothing where tqdm is switched off."""
+
+    def __init__(self, total: int, there: int, shown: bool) -> None:
+        self.running: list[str] = []
+        self.there, self.failed, self.elsewhere = there, 0, 0
+        quiet = {} if shown else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
+        self.bar = tqdm(
+            total=total,
+            initial=there,
+            desc="cells",
+            dynamic_ncols=True,
+            bar_format="{desc} {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+            **quiet,
+        )
+
+    def started(self, name: str) -> None:
+        """A cell runs. Called a second time if it begins anew elsewhere because its worker died."""
+        if name not in self.running:
+            self.running.append(name)
+        self._show()
+
+    def finished(self, name: str, outcome: Outcome) -> None:
+        """A cell ended, or was found to be run by another process and will be tried again."""
+        if name in self.running:
+            self.running.remove(name)
+        self.there += outcome.state == "there"
+        self.failed += outcome.state == "failed"
+        self.elsewhere += outcome.state == "busy"
+        if outcome.state == "failed" and not self.bar.disable:
+            tqdm.write(f"failed: {name}: {last_line(outcome.error)}", file=sys.stderr)
+        self.bar.n += outcome.state != "busy"
+        self._show()
+
+    def retrying(self) -> None:
+        """Those that another process ran are tried again."""
+        self.elsewhere = 0
+
+    def _show(self) -> None:
+        numbers = {"there already": self.there, "failed": self.failed, "run elsewhere": self.elsewhere}
+        parts = [f"{number} {what}" for what, number in numbers.items() if number]
+        if self.running:
+            parts.append(f"running: {', '.join(self.running)}")
+        self.bar.set_postfix_str(" | ".join(parts))
+
+    def __enter__(self) -> GridProgress:
+        self._show()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+
+def last_line(error: str) -> str:
+    """The last line of an error that says something."""
+    return next((line.strip() for line in reversed(error.splitlines()) if line.strip()), error)
