@@ -64,6 +64,8 @@ class RunConfig(BaseModel):
     """Draws the initial weights, the order of the images, the mirroring and BLV's noise."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(default=1, ge=1)
+    """GPUs (on a CPU: processes) that share each batch."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     """Whether torch.compile is applied to model and loss: pays on a GPU and on long runs."""
@@ -84,6 +86,10 @@ class RunConfig(BaseModel):
     def _fits_together(self) -> RunConfig:
         build_loss(self.loss, 2, [1, 1], **self.loss_parameters)  # checks names and values
         check_released_head(self.model, self.released_head)
+        if self.devices > self.batch_size:
+            raise ValueError(
+                f"{self.devices} devices cannot share a batch of {self.batch_size} images; enlarge batch_size"
+            )
         if (self.image_height is None) != (self.image_width is None):
             raise ValueError("image_height and image_width must be given together, or neither")
         return self
@@ -105,10 +111,12 @@ class RunConfig(BaseModel):
     def run_name(self) -> str:
         """A folder name that differs between any two different runs, e.g. ``pat-segnet-seed0-1a2b3c4d``.
 
-        Where it runs (``accelerator``) does not make it another run, nor does stating a loss's default.
+        Where it runs (``accelerator``) does not make it another run, nor does stating a loss's default. The number of
+        devices does: BLV's noise is each process's own, and so is batch normalisation on CPUs.
         """
-        # Runs from before there was void_class keep their names.
-        unnamed = {"accelerator"} if self.void_class else {"accelerator", "void_class"}
+        # Runs from before there were these fields keep their names.
+        later = {"void_class": False, "devices": 1}
+        unnamed = {"accelerator"} | {name for name, default in later.items() if getattr(self, name) == default}
         effective = self.model_dump(exclude=unnamed) | loss_parameters(self.loss) | self.loss_parameters
         digest = hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"

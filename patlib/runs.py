@@ -121,9 +121,9 @@ def _one_after_another(
 
 def plain_cell(config: RunConfig, folder: Path, progress: bool = False) -> None:
     """Train in this process, and leave the record and the weights."""
-    from patlib.train import fit, open_dataset
+    from patlib.train import fit
 
-    fit(config, folder / config.run_path, open_dataset(config, progress), progress)
+    fit(config, folder / config.run_path, progress=progress)
 
 
 def report_cell(config: RunConfig, folder: Path) -> None:
@@ -145,7 +145,8 @@ def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -
     """
     import torch
 
-    from patlib.train import DeviceSplit, load_model
+    from patlib.resident import DeviceSplit
+    from patlib.train import load_model
 
     resident = DeviceSplit(split, torch.device("cpu"))
     predicted: dict[str, np.ndarray] = {}

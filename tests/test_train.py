@@ -3,17 +3,21 @@ import json
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from tiny_run import TINY
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from patlib import data
+from patlib import data, metrics
 from patlib.config import RunConfig
-from patlib.losses import LOSSES
+from patlib.evaluation import evaluate
+from patlib.losses import LOSSES, PixelLoss, build_loss
 from patlib.metrics import confusion_scores
 from patlib.models import MODELS
+from patlib.resident import DeviceSplit, shuffled
 from patlib.runs import read_records
-from patlib.train import DeviceSplit, NonFiniteLossError, evaluate, fit, load_model, mirror, open_dataset
+from patlib.train import NonFiniteLossError, fit, load_model, open_dataset, train_epoch
 
 
 def test_a_run_leaves_its_record_and_both_checkpoints(tiny_run):
@@ -150,22 +154,34 @@ def test_void_as_a_class_is_trained_measured_and_loaded_again(tmp_path, monkeypa
     assert load_model(tmp_path / "run", record)(torch.zeros(1, 3, 16, 20)).shape == (1, 11, 16, 20)
 
 
-def test_mirroring_turns_image_and_mask_together():
-    masks = torch.arange(2 * 3 * 4).view(2, 3, 4)
-    images = masks.unsqueeze(1).float().expand(2, 3, 3, 4)
-    turned, turned_masks = mirror(images, masks, torch.tensor([True, False]))
-    assert torch.equal(turned_masks[0], masks[0].flip(-1))
-    assert torch.equal(turned_masks[1], masks[1])
-    assert torch.equal(turned[:, 0].long(), turned_masks)
+class Readings(TorchDispatchMode):
+    """Names of the operations that hand a value of the device to the host, or make a shape depend on one."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "bincount"):
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
 
 
-def test_batches_cover_a_split_once_and_in_order(tiny_dataset):
-    split = DeviceSplit(tiny_dataset.splits["train"], torch.device("cpu"))
-    batches = list(split.in_order(4))
-    assert [len(images) for images, _ in batches] == [4, 4, 2]
-    assert torch.equal(torch.cat([masks for _, masks in batches]).byte(), split.masks)
-    images = torch.cat([images for images, _ in batches])
-    assert images.shape == (10, 3, 16, 20)
-    assert 0 <= images.min() <= images.max() <= 1
-    expected = tiny_dataset.splits["train"].images[3, 2, 1] / 255
-    assert np.allclose(images[3, :, 2, 1].numpy(), expected, atol=1e-6)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_epoch_and_its_metrics_ask_the_device_for_nothing(loss, tiny_dataset, monkeypatch):
+    # On the CPU alone labels are checked by reading them.
+    monkeypatch.setattr(PixelLoss, "_check_labels", lambda self, labels: None)
+    monkeypatch.setattr(metrics, "_check_labels", lambda *arguments: None)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    model, optimizer = fabric.setup(network := own_network(), torch.optim.Adam(network.parameters(), fused=True))
+    split = DeviceSplit(tiny_dataset.splits["train"], fabric.device)
+    function = build_loss(loss, 10, tiny_dataset.class_pixels)
+    rows, mirrored = shuffled(10, torch.Generator(), augment=True)
+    with Readings() as readings:
+        losses = train_epoch(fabric, model, function, optimizer, split, rows, mirrored, 4)
+        evaluate(network, split, 10, 4)
+    assert readings.names == []
+    with Readings() as readings:
+        assert losses.isfinite().all()
+    assert readings.names == ["_local_scalar_dense"]

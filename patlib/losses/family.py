@@ -97,9 +97,9 @@ class PixelLoss(nn.Module):
         """Weight of each pixel, broadcastable to (N,H,W), from its nll, its label and whether it is valid."""
         return nll.new_ones(())
 
-    def normaliser(self, valid: Tensor) -> Tensor | int:
-        """What the weighted sum is divided by: the number of valid pixels, unless a method says otherwise."""
-        return valid.sum().clamp_min(1)
+    def normaliser(self, valid: Tensor) -> Tensor:
+        """What the weighted sum is divided by, scalar: how many pixels are valid, unless a method says otherwise."""
+        return valid.sum()
 
     def per_pixel(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Negative log-likelihood (N,H,W), 0 at ignored pixels, and the weight of each pixel, broadcast to the same."""
@@ -112,8 +112,11 @@ class PixelLoss(nn.Module):
             nll = cross_entropy(self.adjust(logits, labels), target, labels, valid, self.ignore_index)
             return nll, self.weight(nll, labels, valid).expand_as(nll)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
         """Scalar loss of logits (N,L,H,W), any float type, and integer labels (N,H,W).
+
+        ``normaliser`` takes the place of the batch's own where the batch is a part of a larger one: the sum of all
+        parts' :meth:`normaliser`, at least 1. The parts' losses then add up to that of the whole.
 
         Half-precision logits are computed in float32, under autocast too; float64 stays float64.
 
@@ -122,7 +125,9 @@ class PixelLoss(nn.Module):
         ``torch.compile`` such a label makes the loss NaN.
         """
         nll, weight = self.per_pixel(logits, target)
-        return (nll * weight).sum() / self.normaliser(target.long() != self.ignore_index)
+        if normaliser is None:
+            normaliser = self.normaliser(target.long() != self.ignore_index).clamp_min(1)
+        return (nll * weight).sum() / normaliser
 
     def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
         if logits.ndim != 4 or logits.shape[1] != self.num_classes or not logits.is_floating_point():

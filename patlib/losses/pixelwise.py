@@ -82,8 +82,8 @@ class PAT(PixelLoss):
             weight = weight * share.gather(1, labels.flatten(1)).view_as(labels)
         return weight
 
-    def normaliser(self, valid: Tensor) -> int:
-        return max(len(valid), 1)
+    def normaliser(self, valid: Tensor) -> Tensor:
+        return torch.full((), len(valid), device=valid.device)  # filled there: a copy would make the device wait
 
 
 def focal_factor(nll: Tensor, gamma: float) -> Tensor:

@@ -1,0 +1,75 @@
+"""The devices of a run: what they must be able to do, Fabric on them, and what several of them have in common."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric, seed_everything
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from patlib import processes
+from patlib.config import RunConfig
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def check_devices(config: RunConfig) -> None:
+    """Raises ValueError for devices or a precision that this machine does not have.
+
+    Also for a group of processes of another size than the configuration's devices.
+    """
+    on_cuda = config.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    if config.precision == "fp16" and not on_cuda:
+        # Fabric would quietly compute in bf16.
+        raise ValueError("precision 'fp16' needs a CUDA device, and none was found or chosen; use 'bf16' or 'fp32'")
+    if on_cuda and config.devices > torch.cuda.device_count():
+        raise ValueError(f"devices is {config.devices}, but {torch.cuda.device_count()} CUDA devices are visible")
+    group = int(os.environ["WORLD_SIZE"]) if processes.inside_group() else config.devices
+    if group != config.devices:
+        raise ValueError(f"devices is {config.devices} in a group of {group} processes; make both the same")
+
+
+def open_fabric(config: RunConfig) -> Fabric:
+    """Fabric on the configured devices, with the seed set; inside a group this process is one of its ranks."""
+    seed_everything(config.seed, verbose=False)
+    shared = config.devices > 1
+    fabric = Fabric(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        # Buffers are shared once an epoch and not at every step (share_buffers).
+        strategy=DDPStrategy(broadcast_buffers=False) if shared else "auto",
+        plugins=TorchElasticEnvironment() if shared else None,
+        precision=PRECISIONS[config.precision],
+    )
+    fabric.launch()
+    if fabric.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
+    return fabric
+
+
+def spread(network: nn.Module, fabric: Fabric, seed: int) -> nn.Module:
+    """The network made ready for a group: batch statistics of the whole batch on GPUs; noise of each process's own."""
+    if fabric.world_size == 1:
+        return network
+    torch.manual_seed(seed + fabric.global_rank)  # the weights are alike by now
+    # PyTorch has it on GPUs only: on CPUs each process normalises its part of the batch by itself.
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network) if fabric.device.type == "cuda" else network
+
+
+def share_buffers(network: nn.Module, fabric: Fabric) -> None:
+    """Give every process the first one's running means, which differ where each normalises its own part."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def sum_over_group(value: Tensor, fabric: Fabric) -> Tensor:
+    """The sum of a tensor over all processes, in place; nothing is read back to the host."""
+    if fabric.world_size > 1:
+        torch.distributed.all_reduce(value)
+    return value

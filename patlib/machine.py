@@ -1,0 +1,39 @@
+"""What a record says of the machine, the versions and the commit that made it."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def machine_facts(device: torch.device) -> dict[str, Any]:
+    """Device, threads, peak memory in bytes (on CUDA), commit and versions."""
+    on_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if on_gpu else f"{device.type} ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        "commit": commit(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy")},
+    }
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit the library was loaded from, marked when files differed from it; None outside a repository."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():  # installed, perhaps inside somebody else's repository
+        return None
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

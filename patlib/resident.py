@@ -1,0 +1,67 @@
+"""A split resident on a device, its batches, and their augmentation: no worker process, no decoding, no waiting.
+
+Shapes: M images in a split, N in a batch, H x W pixels. With several processes each holds the whole split and takes
+its share of every batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patlib.data import Split
+
+
+class DeviceSplit:
+    """A split as uint8 tensors on a device: images (M,H,W,3) and masks (M,H,W).
+
+    ``rank`` of ``world_size`` processes says which share of the batches is this one's.
+    """
+
+    def __init__(self, split: Split, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
+        self.names = split.names
+        self.images = torch.from_numpy(np.array(split.images)).to(device)
+        self.masks = torch.from_numpy(np.array(split.masks)).to(device)
+        self.rank = rank
+        self.world_size = world_size
+
+    def batch(self, index: Tensor, mirrored: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Images (N,3,H,W) float in [0, 1], channels-last, and labels (N,H,W) int64 of the given rows.
+
+        ``mirrored`` (N,) bool names those to flip left to right.
+        """
+        images, masks = self.images[index], self.masks[index]
+        if mirrored is not None:
+            images, masks = mirror(images, masks, mirrored)
+        # Colours lie next to each other already, so the permuted view is channels-last and stays so.
+        return images.permute(0, 3, 1, 2).float().div_(255), masks.long()
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's batches in the order of the split: all of them, or each ``world_size``-th."""
+        batches = torch.arange(len(self.names), device=self.masks.device).split(batch_size)
+        for index in batches[self.rank :: self.world_size]:
+            yield self.batch(index)
+
+    def share(self, index: Tensor) -> Tensor:
+        """This process's part of a batch's rows (N,): the parts differ by at most one row, and can be empty."""
+        return torch.tensor_split(index, self.world_size)[self.rank]
+
+
+def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Flip left to right those images (N,H,W,3) and masks (N,H,W) that ``chosen`` (N,) bool names."""
+    return (
+        torch.where(chosen.view(-1, 1, 1, 1), images.flip(2), images),
+        torch.where(chosen.view(-1, 1, 1), masks.flip(2), masks),
+    )
+
+
+def shuffled(count: int, order: torch.Generator, augment: bool) -> tuple[Tensor, Tensor]:
+    """The rows (M,) of an epoch in a random order, and which of them to mirror (M,) bool, each with probability 1/2.
+
+    Drawn on the CPU, so that an epoch is the same one on any device and on any number of them.
+    """
+    rows = torch.randperm(count, generator=order)
+    return rows, torch.rand(count, generator=order) < (0.5 if augment else 0.0)

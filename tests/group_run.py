@@ -1,0 +1,45 @@
+"""A training run on the tiny dataset with a network without batch norm: one process of a group, or one by itself.
+
+python group_run.py FOLDER DEVICES LOSS: the images of the dataset hold very different numbers of valid pixels.
+"""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from patlib.config import RunConfig
+from patlib.data import PreparedDataset, Split, get_spec
+from patlib.train import fit
+
+
+def dataset() -> PreparedDataset:
+    generator = np.random.default_rng(0)
+    spec = dataclasses.replace(get_spec("synthetic"), classes=("a", "b", "c"), palette=((0, 0, 0),) * 3)
+    splits = {}
+    for name, number in {"train": 9, "val": 5, "test": 3}.items():
+        masks = generator.integers(0, 3, (number, 16, 20)).astype(np.uint8)
+        images = generator.integers(0, 256, (number, 16, 20, 3)).astype(np.uint8)
+        for image, mask in enumerate(masks):
+            mask[: 3 * image % 16] = 255
+        splits[name] = Split(images, masks, tuple(str(number) for number in range(number)))
+    counts = {name: {"class_pixels": [300, 200, 100]} for name in splits}
+    return PreparedDataset(spec, (16, 20), splits, Path(tempfile.gettempdir()), {"splits": counts})
+
+
+def run(folder: str, devices: int, loss: str) -> None:
+    """9 images in batches of 4: the last has one image, so that of two processes one has none."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 1))
+    config = RunConfig(loss=loss, epochs=3, batch_size=4, learning_rate=1e-2, accelerator="cpu", devices=devices)
+    fit(config, folder, dataset(), progress=False, network=network)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

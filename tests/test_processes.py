@@ -1,0 +1,117 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from group_run import run
+from safetensors.torch import load_file
+
+from patlib import processes
+from patlib.config import RunConfig
+from patlib.train import NonFiniteLossError, fit
+
+SCRIPT = Path(__file__).with_name("group_run.py")
+TINY = {
+    "model_width": 2, "epochs": 1, "batch_size": 8, "image_height": 16, "image_width": 20, "accelerator": "cpu",
+    "devices": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("loss", ["ce", "pat", "cbfocal"])
+def test_two_processes_train_the_weights_of_one_and_measure_the_same(loss, tmp_path):
+    run(str(tmp_path / "one"), 1, loss)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*command, SCRIPT, tmp_path / "two", "2", loss], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    one, two = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("one", "two"))
+    for curve, other in zip(one["curves"], two["curves"], strict=True):
+        assert other["train_loss"] == pytest.approx(curve["train_loss"], rel=1e-5)
+        assert other["val_cross_entropy"] == pytest.approx(curve["val_cross_entropy"], rel=1e-5)
+    for split in ("train", "val", "test"):
+        measured, other = (record["checkpoints"]["last"]["splits"][split] for record in (one, two))
+        assert np.sum(other["confusion"]) == np.sum(measured["confusion"])
+        assert np.abs(np.subtract(other["confusion"], measured["confusion"])).sum() <= 4  # pixels at a tie
+        assert other["released_miou"] == pytest.approx(measured["released_miou"], abs=0.01)
+    weights, others = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    for name, tensor in weights.items():
+        torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_fit_starts_the_processes_itself(own_cache, tmp_path):
+    config = RunConfig(**TINY, loss="blv")
+    record = fit(config, tmp_path / "run", progress=False)
+    assert record == json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["config"]["devices"] == 2
+    files = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert files == ["best.safetensors", "last.safetensors", "record.json"]
+
+
+def test_the_error_of_a_process_is_raised_here(own_cache, tmp_path):
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+ of \d+, on the images"):
+        fit(RunConfig(**TINY, learning_rate=1e30), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / processes.FAILURE).exists()
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_objects_that_cannot_travel_are_refused(tiny_dataset, tmp_path):
+    with pytest.raises(ValueError, match="torchrun --nproc-per-node 2"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False)
+
+
+def test_a_group_of_another_size_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ValueError, match="devices is 2 in a group of 3 processes"):
+        fit(RunConfig(**TINY), tmp_path, progress=False)
+
+
+def test_more_devices_than_images_in_a_batch_are_refused():
+    with pytest.raises(ValueError, match="9 devices cannot share a batch of 8"):
+        RunConfig(devices=9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp_path):
+    code = (
+        "import sys; from patlib.config import RunConfig; from patlib.train import fit\n"
+        f"fit(RunConfig(**{ {**TINY, 'epochs': 100000}!r}), sys.argv[1], progress=False)"
+    )
+    folder = tmp_path / "killed"
+    parent = subprocess.Popen([sys.executable, "-c", code, str(folder)])
+    _wait(lambda: (folder / "last.safetensors").exists())
+    assert len(_processes_of(folder)) >= 3
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    _wait(lambda: not _processes_of(folder))
+
+
+def _processes_of(folder):
+    """Ids of the running processes, the parent aside, that name a folder on their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if str(folder).encode() in words and b"patlib.processes" in words:
+            found.append(path.parent.name)
+    return found
+
+
+def _wait(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
