@@ -17,18 +17,16 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import platform
-import random
 import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import Step, device_name, machine, quartiles, ratios, rounds, wait_for
 from torch import Tensor
 from tqdm import tqdm
 
@@ -40,7 +38,6 @@ from patlib.models import build_model
 LITERAL = "literal_pat"
 LOSS_ROUNDS = 4  # times as many rounds of the loss alone, which is short
 GPU_SECONDS = 2.0  # the driver averages utilisation over up to a second
-Step = Callable[[], None]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -72,7 +69,7 @@ def literal_pat(logits: Tensor, target: Tensor, T: float = 20.0) -> Tensor:
 def measure(device: torch.device, scale: Scale, rounds: int) -> dict[str, Any]:
     """All numbers of one device: machine, scale, and by method those of a whole step and of the loss alone."""
     torch.manual_seed(0)
-    images, target = _batch(scale)
+    images, target = synthetic_batch(scale)
     images, target = images.to(device), target.to(device)
     class_pixels = torch.bincount(target[target != IGNORE_INDEX].cpu(), minlength=scale.classes)
     losses: dict[str, Loss] = {name: build_loss(name, scale.classes, class_pixels).to(device) for name in LOSSES}
@@ -101,7 +98,7 @@ def measure(device: torch.device, scale: Scale, rounds: int) -> dict[str, Any]:
     whole = {name: training_step(loss) for name, loss in losses.items()}
     alone = {name: loss_step(loss) for name, loss in losses.items()}
     return {
-        "machine": _machine(device),
+        "machine": machine(device),
         "clock": "wall" if device.type == "cuda" else "processor",
         "scale": {**asdict(scale), "model": "segnet", "precision": "fp32", "rounds": rounds},
         "step": _compare(whole, device, rounds, "whole step"),
@@ -109,7 +106,7 @@ def measure(device: torch.device, scale: Scale, rounds: int) -> dict[str, Any]:
     }
 
 
-def _batch(scale: Scale) -> tuple[Tensor, Tensor]:
+def synthetic_batch(scale: Scale) -> tuple[Tensor, Tensor]:
     """Noise (N,3,H,W), and labels (N,H,W) in connected patches, long-tailed over the classes; the top row is void."""
     images = torch.rand(scale.images, 3, scale.height, scale.width).contiguous(memory_format=torch.channels_last)
     share = 0.75 ** torch.arange(scale.classes)
@@ -120,48 +117,31 @@ def _batch(scale: Scale) -> tuple[Tensor, Tensor]:
     return images, target
 
 
-def _compare(steps: dict[str, Step], device: torch.device, rounds: int, name: str) -> dict[str, Any]:
-    order, draw = list(steps), random.Random(0)
-    seconds: dict[str, list[float]] = {method: [] for method in steps}
-    busy: dict[str, list[float]] = {method: [] for method in steps}
+def _compare(steps: dict[str, Step], device: torch.device, number: int, name: str) -> dict[str, Any]:
+    times = rounds(steps, device, number, f"{name}, time")
     on_gpu = device.type == "cuda"
-    warm_up = 2
-    for number in tqdm(range(warm_up + rounds), desc=f"{name}, time", unit="round"):
-        draw.shuffle(order)
-        for method in order:
-            wall, processor = _clocked(steps[method], device)
-            if number >= warm_up:
-                seconds[method].append(wall if on_gpu else processor)
-                busy[method].append(processor / (wall * torch.get_num_threads()))
+    seconds = {method: [it.wall if on_gpu else it.processor for it in taken] for method, taken in times.items()}
     table = {}
     for method, step in tqdm(steps.items(), desc=f"{name}, memory", unit="method"):
         peaks = [_peak_memory(step, device) for _ in range(3)]
+        busy = [it.processor / (it.wall * torch.get_num_threads()) for it in times[method]]
         table[method] = {
-            "seconds": _quartiles(seconds[method]),
-            "ratio_to_ce": _quartiles([own / ce for own, ce in zip(seconds[method], seconds["ce"], strict=True)]),
+            "seconds": quartiles(seconds[method]),
+            "ratio_to_ce": ratios(seconds[method], seconds["ce"]),
             "peak_memory_bytes": None if None in peaks else statistics.median(peaks),
-            "utilisation": _gpu_utilisation(step, device) if on_gpu else _quartiles(busy[method]),
+            "utilisation": _gpu_utilisation(step, device) if on_gpu else quartiles(busy),
         }
     return table
-
-
-def _clocked(step: Step, device: torch.device) -> tuple[float, float]:
-    """Wall and processor seconds of one step."""
-    _wait_for(device)
-    wall, processor = time.perf_counter(), time.process_time()
-    step()
-    _wait_for(device)
-    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def _peak_memory(step: Step, device: torch.device) -> int | None:
     """Bytes that a step takes at its peak above what was resident before; None where the system does not tell."""
     if device.type == "cuda":
-        _wait_for(device)
+        wait_for(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         step()
-        _wait_for(device)
+        wait_for(device)
         return torch.cuda.max_memory_allocated(device) - before
     try:
         # Blocks that were freed but kept for later would be missing from the step's own growth.
@@ -190,36 +170,8 @@ def _gpu_utilisation(step: Step, device: torch.device) -> dict[str, float] | Non
                 samples.append(torch.cuda.utilization(device) / 100)
             except Exception:  # pynvml is missing or the driver does not tell: each has an error class of its own
                 return None
-    _wait_for(device)
-    return _quartiles(samples) if len(samples) > 1 else None
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _quartiles(values: Sequence[float]) -> dict[str, float]:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return {"median": middle, "q1": low, "q3": high}
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    on_gpu = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if on_gpu else f"cpu ({platform.machine()})",
-        "threads": torch.get_num_threads(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("patlib", "torch")},
-    }
-
-
-def file_name(device: torch.device) -> str:
-    """``cpu.json``, or ``cuda-<name>.json``: numbers of two kinds of device never share a file."""
-    if device.type == "cpu":
-        return "cpu.json"
-    return f"cuda-{re.sub(r'[^a-z0-9]+', '-', torch.cuda.get_device_name(device).lower()).strip('-')}.json"
+    wait_for(device)
+    return quartiles(samples) if len(samples) > 1 else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -235,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = "cuda" if given.device != "cpu" and torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / file_name(device)
+    path = given.out / f"{device_name(device)}.json"
     write_json(path, measure(device, SCALES[name], given.rounds))
     print(f"wrote {path}")
 

@@ -27,36 +27,53 @@ def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Ten
 def count_labels(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
     """Valid pixels of each class in each image, (N,L) int64, from labels (N,H,W) that hold 0 where not valid."""
     if torch.compiler.is_compiling():
-        return is_label(labels, valid, num_classes).sum((2, 3), dtype=torch.int32).long()
+        counts = is_label(labels, num_classes).sum((2, 3), dtype=torch.int32)
+        counts[:, 0] -= (~valid).sum((1, 2), dtype=torch.int32)
+        return counts.long()
     counts = torch.zeros(len(labels), num_classes, dtype=torch.int64, device=labels.device)
     # Adding 0 or 1 keeps every shape static; selecting the valid pixels would force a host synchronisation.
     return counts.scatter_add_(1, labels.flatten(1), valid.flatten(1).long())
 
 
-def is_label(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
-    """One-hot labels (N,L,H,W) bool, False where not valid: for compiled code alone, which never builds the tensor.
+def is_label(labels: Tensor, num_classes: int) -> Tensor:
+    """One-hot labels (N,L,H,W) bool: for compiled code alone, which never builds the tensor.
 
     Comparing within the loop over classes is less work there than gathering and scattering: it needs no bounds checks,
     no atomic additions, no copies of the labels. Narrow labels leave room in the vector registers for the logits.
     """
     classes = torch.arange(num_classes, dtype=torch.int32, device=labels.device).view(1, -1, 1, 1)
-    return labels.masked_fill(~valid, -1).int().unsqueeze(1) == classes
+    return labels.int().unsqueeze(1) == classes
 
 
-def cross_entropy(logits: Tensor, target: Tensor, labels: Tensor, valid: Tensor, ignore_index: int) -> Tensor:
-    """Negative log-likelihood (N,H,W), 0 at ignored pixels: one formula in two forms, each the faster in its place.
-
-    The compiled form is NaN at a label that is no class, of which no error can be raised from compiled code.
-    """
-    num_classes, dtype = logits.shape[1], compute_dtype(logits)
+def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """Negative log-likelihood (N,H,W), 0 at ignored pixels: one formula in two forms, each the faster in its place."""
     if torch.compiler.is_compiling():
-        logits = logits.to(dtype)
-        shifted = logits - logits.detach().amax(1, keepdim=True)  # so that no term below is large
-        own = torch.where(is_label(labels, valid, num_classes), shifted, 0).sum(1)
-        known = (labels >= 0) & (labels < num_classes)
-        return torch.where(valid, torch.where(known, shifted.exp().sum(1).log() - own, math.nan), 0)
-    log_p = F.log_softmax(logits, dim=1, dtype=dtype)
+        return _CompiledCrossEntropy.apply(logits.to(compute_dtype(logits)), target, ignore_index)
+    log_p = F.log_softmax(logits, dim=1, dtype=compute_dtype(logits))
     return F.nll_loss(log_p, target, ignore_index=ignore_index, reduction="none")
+
+
+class _CompiledCrossEntropy(torch.autograd.Function):
+    """The same for the compiler: one pass over the classes each way, and nothing kept but the logits and (N,H,W).
+
+    NaN at a label that is no class, of which no error can be raised from compiled code. The gradient leaves ignored
+    pixels to the weight, which is 0 there: a mask kept for it would be read byte by byte, 20 % of the whole on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+        largest = logits.amax(1, keepdim=True)  # subtracted first, so that no term is large
+        log_sum = (logits - largest).exp().sum(1, keepdim=True).log()
+        own = torch.where(is_label(target, logits.shape[1]), logits, 0).sum(1)
+        own = torch.where((target < 0) | (target >= logits.shape[1]), math.nan, own)
+        ctx.save_for_backward(logits, target, largest, log_sum)
+        return torch.where(target != ignore_index, log_sum.squeeze(1) - (own - largest.squeeze(1)), 0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        logits, target, largest, log_sum = ctx.saved_tensors
+        p = (logits - largest - log_sum).exp()
+        return torch.where(is_label(target, logits.shape[1]), p - 1, p) * gradient.unsqueeze(1), None, None
 
 
 def compute_dtype(logits: Tensor) -> torch.dtype:
@@ -109,8 +126,10 @@ class PixelLoss(nn.Module):
         labels = target.masked_fill(~valid, 0)
         self._check_labels(labels)
         with torch.autocast(logits.device.type, enabled=False):
-            nll = cross_entropy(self.adjust(logits, labels), target, labels, valid, self.ignore_index)
-            return nll, self.weight(nll, labels, valid).expand_as(nll)
+            nll = cross_entropy(self.adjust(logits, labels), target, self.ignore_index)
+            weight = self.weight(nll, labels, valid).expand_as(nll)
+            # Eagerly it is the nll that leaves out ignored pixels, in value and gradient.
+            return nll, weight * valid if torch.compiler.is_compiling() else weight
 
     def forward(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
         """Scalar loss of logits (N,L,H,W), any float type, and integer labels (N,H,W).

@@ -50,16 +50,10 @@ def test_peak_memory_of_a_step_is_what_it_held_at_once():
 
 def test_the_literal_equation_is_the_library_s_loss():
     torch.manual_seed(0)
-    _, target = cost._batch(cost.Scale(2, 5, 16, 24, model_width=1))
+    _, target = cost.synthetic_batch(cost.Scale(2, 5, 16, 24, model_width=1))
     logits = torch.randn(2, 5, 16, 24, dtype=torch.float64)
     assert (target == 255).any() and len(target.unique()) > 3
     torch.testing.assert_close(cost.literal_pat(logits, target), build_loss("pat", 5)(logits, target))
-
-
-def test_each_device_has_a_file_of_its_own(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200 (80 GB)")
-    assert cost.file_name(CPU) == "cpu.json"
-    assert cost.file_name(torch.device("cuda")) == "cuda-nvidia-h200-80-gb.json"
 
 
 @pytest.mark.parametrize(
