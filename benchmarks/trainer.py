@@ -112,17 +112,12 @@ class Bench:
     def steps(self) -> int:
         return self.scale.images // self.scale.batch
 
-    def step(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.model(images)
-        value = self.loss(logits, masks)
-        self.fabric.backward(value)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return logits.detach(), value.detach()
-
     def bare_steps(self) -> None:
+        images, masks = self.one_batch
         for _ in range(self.steps):
-            self.step(*self.one_batch)
+            self.fabric.backward(self.loss(self.model(images), masks))
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
 
     def patlib(self) -> None:
         rows, mirrored = shuffled(self.scale.images, self.order, augment=True)
@@ -133,10 +128,14 @@ class Bench:
     def loop(self, batches: Iterable[tuple[Tensor, Tensor]], metrics: bool) -> None:
         """A loop as it is often written: the loss is read at every step, and the metrics if they are asked for."""
         for images, masks in batches:
-            logits, value = self.step(images.contiguous(memory_format=torch.channels_last), masks)
+            logits = self.model(images.contiguous(memory_format=torch.channels_last))
+            value = self.loss(logits, masks)
+            self.fabric.backward(value)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
             value.item()
             if metrics:
-                step_metrics(logits, masks)
+                step_metrics(logits.detach(), masks)
 
     def resident_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         rows, mirrored = shuffled(self.scale.images, self.order, augment=True)

@@ -31,12 +31,10 @@ def profile(bench: Any) -> dict[str, Any]:
         print(f"  {row.key[:44]:<46}{row.count:>6} calls{100 * getattr(row, key) / total:>7.1f} %")
     reads = next((row.count for row in averages if row.key == "aten::_local_scalar_dense"), 0)
     waits = _synchronisations(bench) if on_gpu else None
-    print(f"values read by the host in an epoch of {bench.steps} steps: {reads}", end="")
-    print(
-        f", waits for the device: {waits}"
-        if on_gpu
-        else " (on a CPU the labels are checked, and the losses read at its end)"
-    )
+    if on_gpu:
+        print(f"the host waits for the device {waits} times in an epoch of {bench.steps} steps, its end included")
+    else:
+        print(f"{reads} values are read, on a CPU for checking labels and by Adam: of a GPU none is")
     return {
         "phases_seconds": phases,
         "operations_share": {row.key: getattr(row, key) / total for row in longest},
