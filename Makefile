@@ -28,7 +28,7 @@ PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book check-book notebooks exercises test lab format lock clean pages executed
+.PHONY: help env book check-book notebooks exercises gpu test lab format lock clean pages executed
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +79,9 @@ check-book: book  ## open every page in Chromium: offline, equations, images, sl
 notebooks: executed  ## (maintainers) store the executed notebooks beside their sources
 	cp $(EXECUTED) notebooks/
 	$(BIN)/python book/picture.py notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
+
+gpu:  ## benchmarks and cells of Tables 1-3 for MINUTES=60, without network; needs a GPU to be more than a sample
+	PYTHONPATH=$(CURDIR) $(or $(wildcard $(BIN)/python),$(PYTHON)) benchmarks/tables.py --minutes $(or $(MINUTES),60)
 
 exercises: env  ## copy the notebooks, without solutions, into exercises/ (copies already there are kept)
 	@$(BIN)/python book/exercises.py notebooks exercises
