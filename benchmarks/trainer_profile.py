@@ -34,7 +34,7 @@ def profile(bench: Any) -> dict[str, Any]:
     if on_gpu:
         print(f"the host waits for the device {waits} times in an epoch of {bench.steps} steps, its end included")
     else:
-        print(f"{reads} values are read, on a CPU for checking labels and by Adam: of a GPU none is")
+        print(f"{reads} values are read: on a CPU, and only there, labels are checked and Adam reads its step counters")
     return {
         "phases_seconds": phases,
         "operations_share": {row.key: getattr(row, key) / total for row in longest},
