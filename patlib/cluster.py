@@ -31,7 +31,8 @@ Started = Callable[[str], object]
 def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[RunConfig]) -> Iterator[Client]:
     """A client of ``workers`` new processes on this machine, or of the scheduler at an address; checked and closed.
 
-    With CUDA each local worker gets a GPU of its own, else its share of the processors. Raises ValueError for what
+    With CUDA each local worker gets as many GPUs of its own as a cell takes, else its share of the processors.
+    Raises ValueError for what
     cannot be, and ConnectionError if the scheduler does not answer or has no workers.
     """
     try:
@@ -73,15 +74,19 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
     devices = _cuda_devices() if any(config.accelerator in ("auto", "cuda") for config in configs) else []
     if not devices and any(config.accelerator == "cuda" for config in configs):
         raise ValueError("accelerator 'cuda', but torch finds no CUDA device here: use the accelerator 'cpu'")
-    if devices and workers > len(devices):
+    each = _devices_of_a_cell(configs)
+    if devices and workers * each > len(devices):
         raise ValueError(
-            f"{workers} workers, but {len(devices)} CUDA device(s) here, and each worker needs one of its own: "
-            f"use at most {len(devices)} workers, or the accelerator 'cpu'"
+            f"{workers} workers, but {len(devices)} CUDA device(s) here, and each worker needs {each} of its own: "
+            f"use at most {len(devices) // each} workers, or the accelerator 'cpu'"
         )
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, CPU_COUNT // workers)))
     quiet = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}  # any free port
     common = {**quiet, "nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL}
-    own = [{"env": {"CUDA_VISIBLE_DEVICES": device}, "resources": {"GPU": 1}} for device in devices]
+    own = [
+        {"env": {"CUDA_VISIBLE_DEVICES": ",".join(devices[first : first + each])}, "resources": {"GPU": each}}
+        for first in range(0, len(devices), each)
+    ]
     specification = {
         index: {"cls": Nanny, "options": {**common, **(own[index] if own else {})}} for index in range(workers)
     }
@@ -123,16 +128,16 @@ def run_cells(
     ValueError before anything runs if the workers are not fit for it, and ConnectionError when the scheduler is gone.
     """
     configs = list(configs)
-    gpus = _check_workers(client, configs, folder)
+    gpus, each = _check_workers(client, configs, folder), _devices_of_a_cell(configs)
     topic = f"patlib-{uuid.uuid4().hex}"
     client.subscribe_topic(topic, lambda event: started(event[1]))
     waiting = configs[::-1]
     running: dict[Future, RunConfig] = {}
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
     while waiting or running:
-        while waiting and len(running) < _slots(client, gpus):
+        while waiting and len(running) < _slots(client, each if gpus else 0):
             config = waiting.pop()
-            needs = {"GPU": 1} if gpus and config.accelerator in ("auto", "cuda") else {}
+            needs = {"GPU": config.devices} if gpus and config.accelerator in ("auto", "cuda") else {}
             key = f"{config.run_name}-{uuid.uuid4().hex}"
             future = client.submit(_work, cell, config, folder, topic, key=key, pure=False, resources=needs)
             running[future] = config
@@ -190,9 +195,13 @@ def _workers(client: Client) -> list[dict[str, Any]]:
     return list(client.scheduler_info(n_workers=-1)["workers"].values())
 
 
-def _slots(client: Client, gpus: bool) -> int:
-    """How many cells can run at this moment."""
-    return sum(min(1, int(worker["resources"].get("GPU", 0))) if gpus else 1 for worker in _workers(client))
+def _devices_of_a_cell(configs: Iterable[RunConfig]) -> int:
+    return max(config.devices for config in configs)
+
+
+def _slots(client: Client, gpus: int) -> int:
+    """How many cells can run at this moment, one a worker, if each of them takes this many GPUs."""
+    return sum(worker["resources"].get("GPU", 0) >= gpus for worker in _workers(client))
 
 
 def _outcome(future: Future, config: RunConfig, folder: Path) -> Outcome:

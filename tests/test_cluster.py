@@ -127,6 +127,15 @@ def test_more_workers_than_gpus_are_refused(tmp_path, monkeypatch):
         runs.run_grid([RunConfig()], tmp_path, False, quick, workers=2)
 
 
+def test_a_cell_on_two_gpus_gets_both_of_its_worker(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_cuda_devices", lambda: ["0", "1", "2", "3"])
+    configs = [RunConfig(seed=seed, devices=2) for seed in range(3)]
+    assert runs.run_grid(configs, tmp_path, False, notes_its_gpu, workers=2) == []
+    assert {tuple(noted(config, tmp_path)[:2]) for config in configs} == {("0,1", "0"), ("2,3", "0")}
+    with pytest.raises(ValueError, match="each worker needs 2 of its own: use at most 2 workers"):
+        runs.run_grid([RunConfig(devices=2)], tmp_path, False, quick, workers=3)
+
+
 @pytest.mark.parametrize(("visible", "names"), [("", ["0", "1"]), ("4,6", ["4", "6"])])
 def test_a_device_is_named_as_this_process_was_told(monkeypatch, visible, names):
     import torch

@@ -68,3 +68,8 @@ def test_stored_records_still_have_the_names_they_were_stored_under(path):
 def test_a_configuration_survives_json():
     config = RunConfig(loss="blv", law="uniform", sigma=1.0, image_height=32, image_width=48)
     assert RunConfig(**config.model_dump()) == config
+
+
+def test_the_number_of_devices_is_part_of_the_name_only_if_there_are_several():
+    assert RunConfig(devices=1).run_name == RunConfig().run_name
+    assert RunConfig(devices=2).run_name != RunConfig().run_name
