@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from lightning_fabric import Fabric, seed_everything
 from lightning_fabric.plugins.environments import TorchElasticEnvironment
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from patlib import processes
@@ -41,8 +40,7 @@ def open_fabric(config: RunConfig) -> Fabric:
     fabric = Fabric(
         accelerator=config.accelerator,
         devices=config.devices,
-        # Buffers are shared once an epoch and not at every step (share_buffers).
-        strategy=DDPStrategy(broadcast_buffers=False) if shared else "auto",
+        strategy="ddp" if shared else "auto",
         plugins=TorchElasticEnvironment() if shared else None,
         precision=PRECISIONS[config.precision],
     )

@@ -1,9 +1,7 @@
 """One run on several devices: a group of processes, one a device, each of which calls :func:`patlib.train.fit`.
 
-    python -m torch.distributed.run --standalone --nproc-per-node 2 -m patlib.processes CONFIG FOLDER PROGRESS
-
-is what :func:`fit_in_processes` starts. Processes of their own, and not forks or threads of this one: it works from a
-notebook, from a Dask worker and after CUDA has been used.
+Processes of their own, and not forks or threads of this one: it works from a notebook, from a Dask worker and after
+CUDA has been used. They find each other as those that ``torchrun`` starts do, whose environment they are given.
 """
 
 from __future__ import annotations
@@ -11,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
+import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,19 +39,38 @@ def fit_in_processes(config: RunConfig, folder: Path, progress: bool) -> dict[st
     """
     failure = folder / FAILURE
     failure.unlink(missing_ok=True)
-    threads = max(1, torch.get_num_threads() // config.devices)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={config.devices}"]
-    command += ["-m", "patlib.processes", config.model_dump_json(), str(folder), str(int(progress))]
+    command = [sys.executable, "-m", "patlib.processes", config.model_dump_json(), str(folder), str(int(progress))]
     # Their standard input is a pipe from this process: its end is how they learn of this one's.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env={"OMP_NUM_THREADS": str(threads), **os.environ}) as group:
-        code = group.wait()
+    group = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+        for environment in _environments(config.devices)
+    ]
+    try:
+        while any(process.poll() is None for process in group) and not any(process.returncode for process in group):
+            time.sleep(0.05)
+    finally:
+        for process in group:
+            process.kill()  # nothing to those that have ended; the others wait for one that failed
+            process.communicate()
     if failure.exists():
         error = pickle.loads(failure.read_bytes())
         failure.unlink()
         raise error
-    if code:
-        raise RuntimeError(f"training on {config.devices} devices ended with exit status {code}; its output says why")
+    if codes := [process.returncode for process in group if process.returncode]:
+        raise RuntimeError(f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps")
     return json.loads((folder / "record.json").read_text())
+
+
+def _environments(count: int) -> list[dict[str, str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {
+        "TORCHELASTIC_RUN_ID": "patlib", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GROUP_RANK": "0",
+        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
+    }  # fmt: skip
+    threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
+    return [{**threads, **os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 def main(config: str, folder: str, progress: str) -> None:
@@ -61,13 +81,23 @@ def main(config: str, folder: str, progress: str) -> None:
     try:
         fit(RunConfig.model_validate_json(config), folder, progress=bool(int(progress)))
     except Exception as error:
-        # The others fail next, for want of this one: only the first failure is the cause.
-        with suppress(FileExistsError), (Path(folder) / FAILURE).open("xb") as file:
-            pickle.dump(error, file)
-        raise
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        _keep(error, Path(folder) / FAILURE)
+        os._exit(1)  # at once: the others wait for this one, and it would wait for them
+    torch.distributed.destroy_process_group()
+
+
+def _keep(error: Exception, path: Path) -> None:
+    try:
+        content = pickle.dumps(error)
+        pickle.loads(content)
+    except Exception:
+        content = pickle.dumps(RuntimeError("".join(traceback.format_exception(error))))
+    # The others fail next, for want of this one: only the first failure is the cause.
+    own = path.with_name(f"{path.name}-{os.getpid()}")
+    own.write_bytes(content)
+    with suppress(FileExistsError):
+        os.link(own, path)
+    own.unlink()
 
 
 def _stop_with_parent() -> None:

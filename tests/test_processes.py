@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -61,8 +62,25 @@ def test_fit_starts_the_processes_itself(own_cache, tmp_path):
 def test_the_error_of_a_process_is_raised_here(own_cache, tmp_path):
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+ of \d+, on the images"):
         fit(RunConfig(**TINY, learning_rate=1e30), tmp_path / "run", progress=False)
-    assert not (tmp_path / "run" / processes.FAILURE).exists()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == []
     assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_the_first_error_is_kept_and_one_that_cannot_travel_as_its_text(tmp_path):
+    class Local(Exception):
+        """Of no module: it cannot be pickled."""
+
+    processes._keep(Local("the cause"), tmp_path / "failure")
+    processes._keep(ValueError("a consequence"), tmp_path / "failure")
+    (path,) = tmp_path.iterdir()
+    error = pickle.loads(path.read_bytes())
+    assert type(error) is RuntimeError and "Local: the cause" in str(error)
+
+
+def test_a_process_that_dies_is_reported(own_cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"a process of 2 died \(exit status 1\)"):
+        fit(RunConfig(**TINY), tmp_path / "run", progress=False)
 
 
 def test_objects_that_cannot_travel_are_refused(tiny_dataset, tmp_path):
@@ -91,7 +109,7 @@ def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp
     folder = tmp_path / "killed"
     parent = subprocess.Popen([sys.executable, "-c", code, str(folder)])
     _wait(lambda: (folder / "last.safetensors").exists())
-    assert len(_processes_of(folder)) >= 3
+    assert len(_processes_of(folder)) == 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _wait(lambda: not _processes_of(folder))
