@@ -224,7 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             report["profile"] = profile(bench)
     show(report)
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / f"trainer-{device_name(fabric.device)}.json"
+    # Each precision has a file of its own, lest one replaces the other.
+    suffix = "" if given.precision == "fp32" else f"-{given.precision}"
+    path = given.out / f"trainer-{device_name(fabric.device)}{suffix}.json"
     write_json(path, report)
     print(f"wrote {path}")
 
