@@ -6,6 +6,7 @@ ratio is taken within its round.
 
 from __future__ import annotations
 
+import os
 import platform
 import random
 import re
@@ -29,13 +30,20 @@ class Clocked(NamedTuple):
     processor: float
 
 
-def rounds(steps: dict[str, Step], device: torch.device, number: int, name: str) -> dict[str, list[Clocked]]:
-    """Each step ``number`` times, round by round, after rounds of warming up; ``name`` heads the progress bar."""
+def rounds(
+    steps: dict[str, Step], device: torch.device, number: int, name: str, before: Step | None = None
+) -> dict[str, list[Clocked]]:
+    """Each step ``number`` times, round by round, after rounds of warming up; ``name`` heads the progress bar.
+
+    ``before`` runs before every step and is not timed.
+    """
     order, draw = list(steps), random.Random(0)
     times: dict[str, list[Clocked]] = {step: [] for step in steps}
     for turn in tqdm(range(WARM_UP + number), desc=name, unit="round"):
         draw.shuffle(order)
         for step in order:
+            if before is not None:
+                before()
             taken = clocked(steps[step], device)
             if turn >= WARM_UP:
                 times[step].append(taken)
@@ -95,11 +103,12 @@ def peak_bytes(step: Step, device: torch.device) -> int:
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Device, threads and versions, as every report holds them."""
+    """Device, threads, versions and the system's load at this moment, as every report holds them."""
     on_gpu = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if on_gpu else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
         "system": platform.system(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("patlib", "torch")},

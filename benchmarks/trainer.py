@@ -211,10 +211,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.rounds < 2:
         parser.error(f"--rounds must be at least 2, for quartiles; got {given.rounds}")
     fabric = Fabric(accelerator=given.device, devices=1, precision=PRECISIONS[given.precision])
+    facts = machine(fabric.device)  # first: the load is to be that of others
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(fabric, SCALES[fabric.device.type], Path(folder))
         report = {
-            "machine": machine(fabric.device),
+            "machine": facts,
             "scale": {**asdict(bench.scale), "model": "segnet", "loss": "pat", "precision": given.precision},
             "steps": bench.steps,
             "rounds": given.rounds,

@@ -42,7 +42,7 @@ def made_up(report, device="cpu (made up)", **ratios):
     given = {"ratio_to_compiled": 1.0, "ratio_to_eager": 0.4, "ratio_to_floor": 1.2} | ratios
     report["losses"]["pat, compiled"] |= {name: {"median": value, **same} for name, value in given.items()}
     report["literal_over_pat"] = {"pat": {"median": 4.0, **same}, "pat, compiled": {"median": 9.0, **same}}
-    report["labels_seconds"] = {name: {"median": 0.001, **same} for name in (loss.READ, loss.SIZES)}
+    report |= {"sizes_over_read": {"median": 1.0, **same}, "sizes_over_pat": {"median": 0.01, **same}}
     return report
 
 
@@ -91,7 +91,7 @@ def test_each_target_can_be_missed(report):
     report["literal_over_pat"]["pat, compiled"]["median"] = 5.9
     report["losses"]["pat"]["peak_memory_logits"] = 3.05
     report["losses"]["pat, compiled"]["peak_memory_logits"] = 1.31
-    report["labels_seconds"][loss.SIZES]["median"] = 0.0011
+    report["sizes_over_read"]["median"] = 1.1
     assert len(missed(report)) == len(loss.verdicts(report)) == 7
 
 
