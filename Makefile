@@ -23,6 +23,7 @@ SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
 LIBRARY  := $(shell find patlib -name '*.py')
 READERS  := $(shell grep -l 'book/results' $(SOURCES))
+BENCHED  := $(shell grep -l '\.\./benchmarks' $(SOURCES))
 RESULTS  := $(shell find book/results -type f 2>/dev/null)
 PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__pycache__/*'))
 
@@ -61,6 +62,7 @@ build/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) book/execute.py .venv/.ok
 	@$(BIN)/python book/execute.py $< $@
 
 $(READERS:notebooks/%.md=build/notebooks/%.ipynb): $(RESULTS)
+$(BENCHED:notebooks/%.md=build/notebooks/%.ipynb): $(wildcard benchmarks/*.py)
 
 # Built from scratch each time (seconds), because an incremental build does not repeat the
 # warnings of pages that it skips; from a copy, because Sphinx writes beside its sources.
