@@ -13,11 +13,12 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
+
+from patlib.machine import versions
 
 Step = Callable[[], object]
 WARM_UP = 2
@@ -111,7 +112,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
         "system": platform.system(),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("patlib", "torch")},
+        **versions("patlib", "torch"),
     }
 
 

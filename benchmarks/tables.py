@@ -27,7 +27,7 @@ from patlib.data import DataError
 from patlib.files import replacing
 from patlib.grids import grid_configs
 from patlib.progress import last_line
-from patlib.runs import plain_cell
+from patlib.runs import plain_cell, read_record
 from patlib.train import open_dataset
 
 SEEDS = (0, 1, 2)
@@ -71,16 +71,19 @@ def planned(kind: str) -> Iterator[RunConfig]:
                 yield config
 
 
-def run_benchmarks(device: torch.device, records: Path) -> None:
-    """Run those whose file is not there for this device."""
+def run_benchmarks(device: torch.device, records: Path, deadline: float) -> int:
+    """Run those whose file is not there for this device, while there is time; returns how many failed."""
+    failures = 0
     for name, file in BENCHMARKS.items():
         path = records / file.format(device=device_name(device))
-        if not path.exists():
+        if not path.exists() and time.monotonic() < deadline:
             print(f"benchmark {name}", flush=True)
             script = Path(__file__).with_name(f"{name}.py")
             ended = subprocess.run([sys.executable, script, "--device", device.type, "--out", path.parent])
             if ended.returncode:
                 print(f"benchmark {name} failed with exit status {ended.returncode}")
+                failures += 1
+    return failures
 
 
 def run_cells(kind: str, runs: Path, records: Path, deadline: float) -> dict[str, int]:
@@ -89,17 +92,18 @@ def run_cells(kind: str, runs: Path, records: Path, deadline: float) -> dict[str
     seconds: dict[tuple[Any, ...], float] = {}
     absent: set[str] = set()
     for config in planned(kind):
+        like = (config.dataset, config.model, config.epochs)
         if is_there(config, records):
             count["there"] += 1
+            seconds[like] = max(seconds.get(like, 0), recorded_seconds(config, records))
             continue
-        like = (config.dataset, config.model, config.epochs)
         if time.monotonic() + seconds.get(like, 0) > deadline:
             count["left"] += 1
             continue
         if config.dataset not in absent:
             try:
                 open_dataset(config)
-            except DataError as error:
+            except (DataError, OSError) as error:
                 print(f"{config.dataset}: not run: {error}")
                 absent.add(config.dataset)
         if config.dataset in absent:
@@ -114,6 +118,12 @@ def run_cells(kind: str, runs: Path, records: Path, deadline: float) -> dict[str
             print(f"failed: {config.run_name}: {last_line(outcome.error)}")
         count[outcome.state] += 1
     return count
+
+
+def recorded_seconds(config: RunConfig, records: Path) -> float:
+    """What a finished run took, its validation included."""
+    curves = read_record(records / config.run_path / "record.json")["curves"]
+    return sum(row["train_seconds"] + row["val_seconds"] for row in curves)
 
 
 def keep_record(config: RunConfig, runs: Path, records: Path) -> None:
@@ -135,10 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     deadline = time.monotonic() + 60 * given.minutes
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print("scale: " + ("the paper's length, on a GPU" if device.type == "cuda" else "reduced, on a CPU"))
-    run_benchmarks(device, given.records)
+    failures = run_benchmarks(device, given.records, deadline)
     count = run_cells(device.type, given.runs, given.records, deadline)
     print("cells: " + ", ".join(f"{number} {what}" for what, number in count.items() if number))
-    if count["failed"]:
+    if count["failed"] or failures:
         sys.exit(1)
 
 

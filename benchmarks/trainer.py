@@ -210,7 +210,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.rounds < 2:
         parser.error(f"--rounds must be at least 2, for quartiles; got {given.rounds}")
-    fabric = Fabric(accelerator=given.device, devices=1, precision=PRECISIONS[given.precision])
+    on_gpu = given.device != "cpu" and torch.cuda.is_available()
+    torch.backends.cudnn.benchmark = on_gpu  # as in patlib.devices.open_fabric
+    fabric = Fabric(accelerator="cuda" if on_gpu else "cpu", devices=1, precision=PRECISIONS[given.precision])
     facts = machine(fabric.device)  # first: the load is to be that of others
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(fabric, SCALES[fabric.device.type], Path(folder))

@@ -85,7 +85,7 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
     common = {**quiet, "nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL}
     own = [
         {"env": {"CUDA_VISIBLE_DEVICES": ",".join(devices[first : first + each])}, "resources": {"GPU": each}}
-        for first in range(0, len(devices), each)
+        for first in range(0, len(devices), each or 1)
     ]
     specification = {
         index: {"cls": Nanny, "options": {**common, **(own[index] if own else {})}} for index in range(workers)
@@ -188,6 +188,12 @@ def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -
             "accelerator 'cuda', but no worker declares a GPU: start the workers with --resources GPU=1 where there is "
             "one, or use the accelerator 'cpu'"
         )
+    largest = max((worker["resources"].get("GPU", 0) for worker in _workers(client)), default=0)
+    if gpus and largest < _devices_of_a_cell(configs):
+        raise ValueError(
+            f"devices is {_devices_of_a_cell(configs)}, but no worker declares more than {largest:g} GPU: start the "
+            f"workers with --resources GPU={_devices_of_a_cell(configs)}"
+        )
     return gpus
 
 
@@ -196,7 +202,8 @@ def _workers(client: Client) -> list[dict[str, Any]]:
 
 
 def _devices_of_a_cell(configs: Iterable[RunConfig]) -> int:
-    return max(config.devices for config in configs)
+    """How many GPUs a cell asks for, where there are any; 0 if all are to run on CPUs."""
+    return max((config.devices for config in configs if config.accelerator in ("auto", "cuda")), default=0)
 
 
 def _slots(client: Client, gpus: int) -> int:

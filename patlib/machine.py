@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,17 @@ def machine_facts(device: torch.device) -> dict[str, Any]:
         "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "commit": commit(),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy")},
+        **versions("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy"),
     }
+
+
+def versions(*packages: str) -> dict[str, str | None]:
+    """Their versions; None for one that was not installed but put on the path, as a checkout can be."""
+    found: dict[str, str | None] = dict.fromkeys(packages)
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 @functools.cache

@@ -35,7 +35,7 @@ def inside_group() -> bool:
 def fit_in_processes(config: RunConfig, folder: Path, progress: bool) -> dict[str, Any]:
     """Run ``fit(config, folder)`` in ``config.devices`` processes of this machine; returns the record.
 
-    Raises what the first of them to fail raised. When this process dies they stop.
+    Raises what the first of them to fail raised, and RuntimeError if one was killed. When this process dies they stop.
     """
     failure = folder / FAILURE
     failure.unlink(missing_ok=True)
@@ -49,15 +49,17 @@ def fit_in_processes(config: RunConfig, folder: Path, progress: bool) -> dict[st
         while any(process.poll() is None for process in group) and not any(process.returncode for process in group):
             time.sleep(0.05)
     finally:
+        killed = [process.returncode for process in group if (process.returncode or 0) < 0]
         for process in group:
             process.kill()  # nothing to those that have ended; the others wait for one that failed
             process.communicate()
-    if failure.exists():
-        error = pickle.loads(failure.read_bytes())
-        failure.unlink()
+    error = pickle.loads(failure.read_bytes()) if failure.exists() else None
+    failure.unlink(missing_ok=True)
+    if error is not None and not killed:
         raise error
-    if codes := [process.returncode for process in group if process.returncode]:
-        raise RuntimeError(f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps")
+    if codes := killed or [process.returncode for process in group if process.returncode]:
+        died = f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps"
+        raise RuntimeError(died) from error  # of another process, which missed the one that died
     return json.loads((folder / "record.json").read_text())
 
 
@@ -70,7 +72,8 @@ def _environments(count: int) -> list[dict[str, str]]:
         "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
     }  # fmt: skip
     threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
-    return [{**threads, **os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+    # This process's threads are what OMP_NUM_THREADS said of it: the group shares them.
+    return [{**os.environ, **threads, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 def main(config: str, folder: str, progress: str) -> None:

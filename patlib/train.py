@@ -174,7 +174,8 @@ def train_epoch(
 ) -> Tensor:
     """One pass over the rows (M,) of a split; returns the loss of each batch, on the device, unread.
 
-    Between the first step and the last nothing is copied from the device or to it, and nothing waits for it.
+    Between the first step and the last nothing is copied from the device or to it, and nothing waits for it. (On
+    several GPUs PyTorch's synchronised batch norm does.)
     """
     model.train()
     losses = []
@@ -197,7 +198,8 @@ def _batch_loss(
         images, masks = split.batch(index, mirrored)
         return loss(model(images), masks)
     own, flipped = split.share(index), split.share(mirrored)
-    spare = not len(own)  # fewer images than processes: this one takes part with an image that counts nowhere
+    # Fewer images than processes: this one takes part with an image that counts in no loss, only in batch statistics.
+    spare = not len(own)
     images, masks = split.batch(index[:1], mirrored[:1]) if spare else split.batch(own, flipped)
     if spare:
         masks = torch.full_like(masks, IGNORE_INDEX)

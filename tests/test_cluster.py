@@ -136,6 +136,19 @@ def test_a_cell_on_two_gpus_gets_both_of_its_worker(tmp_path, monkeypatch):
         runs.run_grid([RunConfig(devices=2)], tmp_path, False, quick, workers=3)
 
 
+def test_gpus_that_no_worker_has_are_refused_and_cells_on_cpus_need_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_workers", lambda client: [{"resources": {"GPU": 1}}])
+    assert cluster._devices_of_a_cell([RunConfig(devices=2, accelerator="cpu")]) == 0
+    assert cluster._slots(None, 0) == 1
+
+    class Client:
+        run = staticmethod(lambda *arguments, **named: {})
+
+    with pytest.raises(ValueError, match=r"devices is 2, but no worker declares more than 1 GPU: .*GPU=2"):
+        cluster._check_workers(Client(), [RunConfig(devices=2)], tmp_path)
+    assert cluster._check_workers(Client(), [RunConfig()], tmp_path)
+
+
 @pytest.mark.parametrize(("visible", "names"), [("", ["0", "1"]), ("4,6", ["4", "6"])])
 def test_a_device_is_named_as_this_process_was_told(monkeypatch, visible, names):
     import torch

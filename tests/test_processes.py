@@ -4,6 +4,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -81,6 +82,27 @@ def test_a_process_that_dies_is_reported(own_cache, tmp_path, monkeypatch):
     monkeypatch.setattr(processes.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match=r"a process of 2 died \(exit status 1\)"):
         fit(RunConfig(**TINY), tmp_path / "run", progress=False)
+
+
+def test_a_process_that_is_killed_is_not_hidden_by_what_the_others_say(own_cache, tmp_path):
+    config = RunConfig(**{**TINY, "epochs": 100000})
+
+    def kill_one():
+        _wait(lambda: (tmp_path / "run" / "last.safetensors").exists())
+        os.kill(int(_processes_of(tmp_path / "run")[0]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(RuntimeError, match=r"a process of 2 died \(exit status -9\)"):
+        fit(config, tmp_path / "run", progress=False)
+    killer.join()
+    assert not (tmp_path / "run" / processes.FAILURE).exists()
+
+
+def test_the_processes_share_the_threads_of_the_one_that_starts_them(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    assert [environment["OMP_NUM_THREADS"] for environment in processes._environments(2)] == ["4", "4"]
 
 
 def test_objects_that_cannot_travel_are_refused(tiny_dataset, tmp_path):

@@ -119,7 +119,10 @@ class PixelLoss(nn.Module):
         return valid.sum()
 
     def per_pixel(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood (N,H,W), 0 at ignored pixels, and the weight of each pixel, broadcast to the same."""
+        """Negative log-likelihood (N,H,W), 0 at ignored pixels, and the weight of each pixel, broadcast to the same.
+
+        Compiled, the nll has a gradient at ignored pixels too: multiply it by something that is 0 there.
+        """
         self._check_shapes(logits, target)
         target = target.long()
         valid = target != self.ignore_index
@@ -127,9 +130,7 @@ class PixelLoss(nn.Module):
         self._check_labels(labels)
         with torch.autocast(logits.device.type, enabled=False):
             nll = cross_entropy(self.adjust(logits, labels), target, self.ignore_index)
-            weight = self.weight(nll, labels, valid).expand_as(nll)
-            # Eagerly it is the nll that leaves out ignored pixels, in value and gradient.
-            return nll, weight * valid if torch.compiler.is_compiling() else weight
+            return nll, self.weight(nll, labels, valid).expand_as(nll)
 
     def forward(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
         """Scalar loss of logits (N,L,H,W), any float type, and integer labels (N,H,W).
@@ -144,6 +145,8 @@ class PixelLoss(nn.Module):
         ``torch.compile`` such a label makes the loss NaN.
         """
         nll, weight = self.per_pixel(logits, target)
+        if torch.compiler.is_compiling():
+            weight = weight * (target.long() != self.ignore_index)
         if normaliser is None:
             normaliser = self.normaliser(target.long() != self.ignore_index).clamp_min(1)
         return (nll * weight).sum() / normaliser

@@ -17,10 +17,11 @@ def written(tmp_path_factory):
     """(folder, names compiled): what the script writes on a CPU at the smallest scale, without a compiler."""
     folder = tmp_path_factory.mktemp("loss")
     compiled = []
-    with pytest.MonkeyPatch.context() as patch:
+    # The script sets both for its process; patched here, they are put back at the end.
+    settings = torch._dynamo.config.patch(recompile_limit=8, fail_on_recompile_limit_hit=False)
+    with settings, pytest.MonkeyPatch.context() as patch:
         patch.setattr(loss, "SCALE", TINY)
         patch.setattr(torch, "compile", lambda module: compiled.append(module) or module)
-        patch.setattr(torch._dynamo.config, "recompile_limit", torch._dynamo.config.recompile_limit)
         loss.main(["--device", "cpu", "--rounds", "2", "--out", str(folder / "new")])
     return folder / "new", compiled
 

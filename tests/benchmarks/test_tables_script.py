@@ -78,7 +78,9 @@ def test_only_benchmarks_without_a_file_are_run(tmp_path, monkeypatch):
         returncode = 0
 
     monkeypatch.setattr(script.subprocess, "run", lambda command: commands.append(command) or Ended)
-    script.run_benchmarks(CPU, tmp_path)
+    script.run_benchmarks(CPU, tmp_path, -1.0)
+    assert commands == []
+    assert script.run_benchmarks(CPU, tmp_path, script.time.monotonic() + 1000) == 0
     assert [Path(command[1]).stem for command in commands] == ["loss", "trainer"]
     assert all(command[0] == sys.executable and "cpu" in command for command in commands)
 
