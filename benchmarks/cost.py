@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import Step, device_name, machine, quartiles, ratios, rounds, wait_for
+from measuring import Step, device_name, machine, peak_bytes, quartiles, ratios, rounds, wait_for
 from torch import Tensor
 from tqdm import tqdm
 
@@ -137,12 +137,7 @@ def _compare(steps: dict[str, Step], device: torch.device, number: int, name: st
 def _peak_memory(step: Step, device: torch.device) -> int | None:
     """Bytes that a step takes at its peak above what was resident before; None where the system does not tell."""
     if device.type == "cuda":
-        wait_for(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        step()
-        wait_for(device)
-        return torch.cuda.max_memory_allocated(device) - before
+        return peak_bytes(step, device)
     try:
         # Blocks that were freed but kept for later would be missing from the step's own growth.
         ctypes.CDLL(None).malloc_trim(0)
