@@ -32,8 +32,7 @@ def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[R
     """A client of ``workers`` new processes on this machine, or of the scheduler at an address; checked and closed.
 
     With CUDA each local worker gets as many GPUs of its own as a cell takes, else its share of the processors.
-    Raises ValueError for what
-    cannot be, and ConnectionError if the scheduler does not answer or has no workers.
+    Raises ValueError for what cannot be, and ConnectionError if the scheduler does not answer or has no workers.
     """
     try:
         import distributed
