@@ -24,8 +24,8 @@ from typing import Any
 from tqdm import tqdm
 
 from patlib import runs
-from patlib.config import RunConfig
 from patlib.files import write_json
+from patlib.trainer.config import RunConfig
 
 WORKERS = 2
 LIMIT = 50.0  # milliseconds a cell that a grid may cost

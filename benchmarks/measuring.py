@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from patlib.machine import versions
+from patlib.trainer.machine import versions
 
 Step = Callable[[], object]
 WARM_UP = 2

@@ -22,13 +22,13 @@ import torch
 from measuring import device_name
 
 from patlib.cells import is_there, run_cell
-from patlib.config import RunConfig
 from patlib.data import DataError
 from patlib.files import replacing
 from patlib.grids import grid_configs
 from patlib.progress import last_line
 from patlib.runs import plain_cell, read_record
-from patlib.train import open_dataset
+from patlib.trainer import open_dataset
+from patlib.trainer.config import RunConfig
 
 SEEDS = (0, 1, 2)
 PLAN = (

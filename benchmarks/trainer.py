@@ -5,7 +5,7 @@
 Every round runs, in an order drawn anew, an epoch of each loop over the same images with the same network (SegNet),
 loss (PAT), batch and precision, and as many bare steps on one batch that already lies on the device:
 
-- ``patlib``: :func:`patlib.train.train_epoch`, data resident on the device, nothing read back;
+- ``patlib``: :func:`patlib.trainer.train_epoch`, data resident on the device, nothing read back;
 - ``resident, metrics``: the same data, but accuracy and mean IoU of every step computed and read, as in the code
   released with the PAT paper;
 - ``decoding``: a DataLoader with two workers that decode, resize and mirror each image in each epoch, as most
@@ -35,12 +35,12 @@ from trainer_profile import profile
 
 from patlib import data
 from patlib.data import Split
-from patlib.devices import PRECISIONS
 from patlib.files import write_json
 from patlib.losses import PixelLoss, build_loss
 from patlib.models import build_model
-from patlib.resident import DeviceSplit, shuffled
-from patlib.train import train_epoch
+from patlib.trainer.batches import DeviceSplit, shuffled
+from patlib.trainer.group import PRECISIONS
+from patlib.trainer.step import train_epoch
 
 LIMIT = 1.05
 
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.rounds < 2:
         parser.error(f"--rounds must be at least 2, for quartiles; got {given.rounds}")
     on_gpu = given.device != "cpu" and torch.cuda.is_available()
-    torch.backends.cudnn.benchmark = on_gpu  # as in patlib.devices.open_fabric
+    torch.backends.cudnn.benchmark = on_gpu  # as in patlib.trainer.group.open_fabric
     fabric = Fabric(accelerator="cuda" if on_gpu else "cpu", devices=1, precision=PRECISIONS[given.precision])
     facts = machine(fabric.device)  # first: the load is to be that of others
     with tempfile.TemporaryDirectory() as folder:

@@ -16,11 +16,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from patlib import plots, runs, train
-from patlib.config import RunConfig
+from patlib import plots, runs, trainer
 from patlib.data import PreparedDataset, Split
 from patlib.files import replacing
 from patlib.metrics import frequency_groups
+from patlib.trainer.config import RunConfig
 
 
 def chosen(dataset: PreparedDataset) -> list[int]:
@@ -36,7 +36,7 @@ def chosen(dataset: PreparedDataset) -> list[int]:
 
 def draw(folder: Path, out: Path) -> None:
     """Write the figure as a PNG of at most 256 colours, which keeps it small."""
-    dataset = train.open_dataset(RunConfig(**runs.read_records(folder)[0]["config"]))
+    dataset = trainer.open_dataset(RunConfig(**runs.read_records(folder)[0]["config"]))
     test, rows = dataset.splits["test"], chosen(dataset)
     split = Split(test.images[rows], test.masks[rows], tuple(test.names[row] for row in rows))
     predicted = {plots.METHOD_LABELS[loss]: labels for loss, labels in runs.predictions_of(folder, split).items()}

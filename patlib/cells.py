@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
 Cell = Callable[[RunConfig, Path], object]
 """What a cell does: given its configuration and the folder of all runs, leave ``record.json`` in the run's folder."""

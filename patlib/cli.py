@@ -11,7 +11,7 @@ import typer
 from patlib.cli_data import data_app, plain_errors
 
 if TYPE_CHECKING:
-    from patlib.config import RunConfig
+    from patlib.trainer.config import RunConfig
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -45,7 +45,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, list[str]]:
 
 def parse_config(settings: dict[str, list[str]]) -> RunConfig:
     """The configuration that options state, each given exactly one value."""
-    from patlib.config import RunConfig
+    from patlib.trainer.config import RunConfig
 
     for name, values in settings.items():
         if len(values) != 1:
@@ -63,7 +63,7 @@ def run(
 
     Any field of RunConfig is an option. Without --plain, notebook 08 is executed as the run's report.
     """
-    from patlib import cells, runs, train
+    from patlib import cells, runs, trainer
 
     with plain_errors():
         config = parse_config(parse_settings(context.args))
@@ -73,10 +73,10 @@ def run(
         try:
             with cells.hold(config, out):
                 if plain:
-                    train.fit(config, folder)
+                    trainer.fit(config, folder)
                 else:
                     runs.run_notebook(runs.REPORT, config, out)
-        except train.NonFiniteLossError as error:
+        except trainer.NonFiniteError as error:
             raise ValueError(str(error)) from error
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 

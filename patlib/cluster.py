@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patlib.cells import Cell, Outcome, failed, run_cell
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
 if TYPE_CHECKING:
     from distributed import Client, Future

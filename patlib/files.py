@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import save_file
-from torch import nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NUMBERS = re.compile(r"\[\n\s*((?:-?\d[\d.e+-]*,?\s+)+)\]")
 
 
 @contextmanager
@@ -25,13 +29,46 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, so that two records can be compared line by line."""
+    """Write JSON, indented, a list of numbers on one line, so that two records can be compared line by line."""
+    text = NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", json.dumps(content, indent=1))
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(text + "\n")
 
 
-def write_weights(path: Path, model: nn.Module) -> None:
-    """Write a model's state as safetensors, on the CPU and contiguous whatever the model's memory format."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
+    """Write tensors as safetensors; returns the SHA-256 of the file.
+
+    Each is copied to the CPU, contiguous whatever its memory format and apart from any that it shares memory with.
+    """
+    import torch
+    from safetensors.torch import save
+
+    apart = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    content = save(apart, metadata)
     with replacing(path) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_weights(path: Path, model: nn.Module) -> str:
+    """Write a model's state as safetensors; returns the SHA-256 of the file."""
+    return write_tensors(path, model.state_dict())
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name, on the CPU, and the metadata of a safetensors file; ValueError naming a damaged one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file ({error})") from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,8 @@
 """The paper's tables and sweeps, and ours, as data: which runs each consists of.
 
 A grid is a tuple of cells. A cell names its row as the paper does and states the fields of
-:class:`~patlib.config.RunConfig` that make it; everything else (dataset, size, length) comes from a base configuration.
+:class:`~patlib.trainer.config.RunConfig` that make it; everything else (dataset, size, length) comes from a base
+configuration.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from patlib.config import LOSS_PARAMETERS, RunConfig
+from patlib.trainer.config import LOSS_PARAMETERS, RunConfig
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,17 @@ class ReleasedMeanIoU(Metric):
         return self.total / self.batches
 
 
+def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """The confusion matrix of each image (N,L,L) int64, rows true, from predicted and true labels (N,H,W).
+
+    Labels must be classes or, in ``target``, ``ignore_index``; they are not checked.
+    """
+    valid = (target != ignore_index).flatten(1)
+    cells = (target.long() * num_classes + labels.long()).flatten(1).where(valid, 0)
+    counts = torch.zeros(len(target), num_classes**2, dtype=torch.int64, device=target.device)
+    return counts.scatter_add_(1, cells, valid.long()).view(-1, num_classes, num_classes)
+
+
 def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
     """Scores of a confusion matrix (L,L), rows true and columns predicted; undefined means are NaN."""
     counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()

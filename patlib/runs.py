@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from patlib.cells import Cell, Outcome, is_there, run_cell
-from patlib.config import RunConfig
 from patlib.data import Split
 from patlib.losses import LOSSES
 from patlib.progress import GridProgress, last_line
+from patlib.trainer.config import RunConfig
 
 REPORT = Path(__file__).parent.parent / "notebooks" / "08_one_run.ipynb"
 BUSY_SECONDS = 1.0  # between two looks at what another process is running
@@ -121,7 +121,7 @@ def _one_after_another(
 
 def plain_cell(config: RunConfig, folder: Path, progress: bool = False) -> None:
     """Train in this process, and leave the record and the weights."""
-    from patlib.train import fit
+    from patlib.trainer import fit
 
     fit(config, folder / config.run_path, progress=progress)
 
@@ -145,8 +145,8 @@ def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -
     """
     import torch
 
-    from patlib.resident import DeviceSplit
-    from patlib.train import load_model
+    from patlib.trainer import load_model
+    from patlib.trainer.batches import DeviceSplit
 
     resident = DeviceSplit(split, torch.device("cpu"))
     predicted: dict[str, np.ndarray] = {}
@@ -168,8 +168,8 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     """Configuration and run folder from the variables of a notebook that so far holds nothing but parameters.
 
     Papermill only warns about a parameter that a notebook does not have. Here every public variable with a plain value
-    must be a field of :class:`~patlib.config.RunConfig` or ``folder``, below which the run gets its own: a misspelt
-    name raises ValueError, and so does a wrong type.
+    must be a field of :class:`~patlib.trainer.config.RunConfig` or ``folder``, below which the run gets its own: a
+    misspelt name raises ValueError, and so does a wrong type.
     """
     plain = (str, int, float, bool, list, tuple, dict, type(None))
     jupyter_names = ("In", "Out")

@@ -11,12 +11,12 @@ import pandas as pd
 import torch
 from scipy.special import stdtrit  # scipy.stats has the same quantile, and takes far longer to import
 
-from patlib.config import RunConfig
 from patlib.files import replacing
 from patlib.grids import cell_config, get_grid
 from patlib.metrics import confusion_scores, frequency_groups
 from patlib.published import PUBLISHED
 from patlib.runs import Record, read_record
+from patlib.trainer.config import RunConfig
 
 PERCENT = ("miou", "pixel_acc", "mean_acc", "mean_dice", "miou_head", "miou_medium", "miou_tail", "released_miou")
 COLUMNS = {

@@ -5,9 +5,9 @@ import pytest
 from tiny_run import TINY
 
 from patlib import data
-from patlib.config import RunConfig
 from patlib.data import PreparedDataset, Split
-from patlib.train import fit
+from patlib.trainer import fit
+from patlib.trainer.config import RunConfig
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from patlib import runs
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
 CONFIGS = [RunConfig(seed=seed, accelerator="cpu") for seed in range(6)]
 

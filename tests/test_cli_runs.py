@@ -4,15 +4,16 @@ import pytest
 from tiny_run import TINY
 from typer.testing import CliRunner
 
-from patlib import cells, cli, runs, train
-from patlib.config import RunConfig
+from patlib import cells, cli, runs
+from patlib.trainer import loop
+from patlib.trainer.config import RunConfig
 
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
 
 
 @pytest.fixture
 def invoke(monkeypatch, tiny_dataset, tmp_path):
-    monkeypatch.setattr(train, "open_dataset", lambda config, progress=True: tiny_dataset)
+    monkeypatch.setattr(loop, "open_dataset", lambda config, progress=True: tiny_dataset)
 
     def invoke(*words, code=0):
         result = CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path)])
@@ -91,7 +92,7 @@ def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
     (tmp_path / config.run_path).mkdir(parents=True)
     output = invoke("grid", "table1", "--plain", *OPTIONS, "--learning_rate", "1e30", code=1)
     assert "failed: ce-segnet-seed0" in output
-    assert "NonFiniteLossError" in output
+    assert "NonFiniteError" in output
 
 
 def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):

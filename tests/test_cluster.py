@@ -21,7 +21,7 @@ from grid_cells import (
 from test_cells import start_driver
 
 from patlib import cells, cluster, runs
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
 # Dask leaves sockets and event loops to the garbage collector when it closes.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

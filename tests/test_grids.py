@@ -2,8 +2,8 @@ import pytest
 from tiny_run import TINY
 
 from patlib import grids
-from patlib.config import RunConfig
 from patlib.losses import LOSSES
+from patlib.trainer.config import RunConfig
 
 
 def test_table_1_has_every_loss_once_a_seed_and_keeps_the_scale():

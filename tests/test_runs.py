@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from tiny_run import TINY
 
-from patlib import runs, train
-from patlib.config import RunConfig
+from patlib import runs
+from patlib.trainer import loop
+from patlib.trainer.config import RunConfig
 
 TINY_CONFIG = RunConfig(**TINY)
 
 
 @pytest.fixture
 def on_the_tiny_dataset(monkeypatch, tiny_dataset):
-    monkeypatch.setattr(train, "open_dataset", lambda config, progress: tiny_dataset)
+    monkeypatch.setattr(loop, "open_dataset", lambda config, progress: tiny_dataset)
 
 
 def test_a_grid_runs_what_has_no_record_and_only_that(on_the_tiny_dataset, tmp_path):
@@ -32,7 +33,7 @@ def test_a_failing_run_is_reported_and_does_not_stop_the_rest(on_the_tiny_datase
     broken = RunConfig(**{**TINY, "learning_rate": 1e30})
     failures = runs.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
     assert [name for name, _ in failures] == [broken.run_name]
-    assert "NonFiniteLossError" in failures[0][1]
+    assert "NonFiniteError" in failures[0][1]
     assert "Traceback" in (tmp_path / broken.run_path / "error.txt").read_text()
     assert len(runs.read_records(tmp_path)) == 1
 

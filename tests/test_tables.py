@@ -7,8 +7,8 @@ from scipy import stats
 from tiny_run import TINY
 
 from patlib import grids, tables
-from patlib.config import RunConfig
 from patlib.files import write_json
+from patlib.trainer.config import RunConfig
 
 BASE = RunConfig(**TINY)
 PAT, CE = ("PAT (T = 20)",), ("CE",)

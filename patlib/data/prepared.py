@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,6 +74,16 @@ class PreparedDataset:
     def class_pixels(self) -> np.ndarray:
         """(L,) int64 pixels of each class in the train split: the class frequencies that balanced losses use."""
         return self.class_pixels_of("train")
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of a SHA-256 over names, images and masks of all splits: what was trained on."""
+        digest = hashlib.sha256()
+        for name, split in sorted(self.splits.items()):
+            digest.update(f"{name}\0{split.images.shape}\0{chr(0).join(split.names)}\n".encode())
+            for array in (split.images, split.masks):
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:12]
 
 
 def prepare(

@@ -6,9 +6,9 @@ import tables as script
 import torch
 from tiny_run import TINY
 
-from patlib import train
-from patlib.config import RunConfig
 from patlib.data import DataError
+from patlib.trainer import loop
+from patlib.trainer.config import RunConfig
 
 CPU = torch.device("cpu")
 CELLS = [RunConfig(**TINY, seed=seed) for seed in range(3)]
@@ -18,7 +18,7 @@ CELLS = [RunConfig(**TINY, seed=seed) for seed in range(3)]
 def tiny_plan(monkeypatch, tiny_dataset):
     monkeypatch.setattr(script, "planned", lambda kind: iter(CELLS))
     monkeypatch.setattr(script, "open_dataset", lambda config: tiny_dataset)
-    monkeypatch.setattr(train, "open_dataset", lambda config, progress=True: tiny_dataset)
+    monkeypatch.setattr(loop, "open_dataset", lambda config, progress=True: tiny_dataset)
 
 
 def run_cells(folder, seconds):

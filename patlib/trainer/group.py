@@ -1,4 +1,4 @@
-"""The devices of a run: what they must be able to do, Fabric on them, and what several of them have in common."""
+"""The devices of a run: what they must be able to do, Fabric on them, and what several processes have in common."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from lightning_fabric import Fabric, seed_everything
 from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from torch import Tensor, nn
 
-from patlib import processes
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
+def inside_group() -> bool:
+    """Whether this process is one of a group that ``torchrun`` or :mod:`patlib.trainer.launch` started."""
+    return torch.distributed.is_torchelastic_launched()
+
+
 def check_devices(config: RunConfig) -> None:
-    """Raises ValueError for devices or a precision that this machine does not have.
+    """Raise ValueError for devices or a precision that this machine does not have.
 
     Also for a group of processes of another size than the configuration's devices.
     """
@@ -28,7 +32,7 @@ def check_devices(config: RunConfig) -> None:
         raise ValueError("precision 'fp16' needs a CUDA device, and none was found or chosen; use 'bf16' or 'fp32'")
     if on_cuda and config.devices > torch.cuda.device_count():
         raise ValueError(f"devices is {config.devices}, but {torch.cuda.device_count()} CUDA devices are visible")
-    group = int(os.environ["WORLD_SIZE"]) if processes.inside_group() else config.devices
+    group = int(os.environ["WORLD_SIZE"]) if inside_group() else config.devices
     if group != config.devices:
         raise ValueError(f"devices is {config.devices} in a group of {group} processes; make both the same")
 
@@ -50,12 +54,15 @@ def open_fabric(config: RunConfig) -> Fabric:
     return fabric
 
 
-def spread(network: nn.Module, fabric: Fabric, seed: int) -> nn.Module:
-    """The network made ready for a group: batch statistics of the whole batch on GPUs; noise of each process's own."""
+def prepare_for_group(network: nn.Module, fabric: Fabric, seed: int) -> nn.Module:
+    """Make a network ready for a group of processes; with one process it is returned as it is.
+
+    On GPUs batch norm takes the statistics of the whole batch. Each process draws noise of its own from here on.
+    """
     if fabric.world_size == 1:
         return network
-    torch.manual_seed(seed + fabric.global_rank)  # the weights are alike by now
-    # PyTorch has it on GPUs only: on CPUs each process normalises its part of the batch by itself.
+    torch.manual_seed(seed + fabric.global_rank)  # the weights have been drawn alike by now
+    # PyTorch has synchronised batch norm on GPUs only: on CPUs each process normalises its part of the batch by itself.
     return nn.SyncBatchNorm.convert_sync_batchnorm(network) if fabric.device.type == "cuda" else network
 
 

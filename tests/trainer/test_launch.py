@@ -1,6 +1,5 @@
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -14,9 +13,8 @@ import torch
 from group_run import run
 from safetensors.torch import load_file
 
-from patlib import processes
-from patlib.config import RunConfig
-from patlib.train import NonFiniteLossError, fit
+from patlib.trainer import NonFiniteError, fit, launch
+from patlib.trainer.config import RunConfig
 
 SCRIPT = Path(__file__).with_name("group_run.py")
 TINY = {
@@ -61,25 +59,25 @@ def test_fit_starts_the_processes_itself(own_cache, tmp_path):
 
 
 def test_the_error_of_a_process_is_raised_here(own_cache, tmp_path):
-    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+ of \d+, on the images"):
+    with pytest.raises(NonFiniteError, match=r"epoch 1, step \d+ of \d+, on the images"):
         fit(RunConfig(**TINY, learning_rate=1e30), tmp_path / "run", progress=False)
     assert [path.name for path in (tmp_path / "run").iterdir()] == []
     assert not (tmp_path / "run" / "record.json").exists()
 
 
-def test_the_first_error_is_kept_and_one_that_cannot_travel_as_its_text(tmp_path):
+def test_the_first_error_is_kept_and_one_of_an_unknown_kind_travels_as_its_text(tmp_path):
     class Local(Exception):
-        """Of no module: it cannot be pickled."""
+        """Known to nobody else."""
 
-    processes._keep(Local("the cause"), tmp_path / "failure")
-    processes._keep(ValueError("a consequence"), tmp_path / "failure")
-    (path,) = tmp_path.iterdir()
-    error = pickle.loads(path.read_bytes())
+    launch.keep_error(Local("the cause"), tmp_path / "error.json")
+    launch.keep_error(ValueError("a consequence"), tmp_path / "error.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["error.json"]
+    error = launch.read_error(tmp_path / "error.json")
     assert type(error) is RuntimeError and "Local: the cause" in str(error)
 
 
 def test_a_process_that_dies_is_reported(own_cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    monkeypatch.setattr(launch.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match=r"a process of 2 died \(exit status 1\)"):
         fit(RunConfig(**TINY), tmp_path / "run", progress=False)
 
@@ -96,13 +94,12 @@ def test_a_process_that_is_killed_is_not_hidden_by_what_the_others_say(own_cache
     with pytest.raises(RuntimeError, match=r"a process of 2 died \(exit status -9\)"):
         fit(config, tmp_path / "run", progress=False)
     killer.join()
-    assert not (tmp_path / "run" / processes.FAILURE).exists()
 
 
 def test_the_processes_share_the_threads_of_the_one_that_starts_them(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    assert [environment["OMP_NUM_THREADS"] for environment in processes._environments(2)] == ["4", "4"]
+    assert [environment["OMP_NUM_THREADS"] for environment in launch._environments(2)] == ["4", "4"]
 
 
 def test_objects_that_cannot_travel_are_refused(tiny_dataset, tmp_path):
@@ -125,7 +122,7 @@ def test_more_devices_than_images_in_a_batch_are_refused():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp_path):
     code = (
-        "import sys; from patlib.config import RunConfig; from patlib.train import fit\n"
+        "import sys; from patlib.trainer.config import RunConfig; from patlib.trainer import fit\n"
         f"fit(RunConfig(**{ {**TINY, 'epochs': 100000}!r}), sys.argv[1], progress=False)"
     )
     folder = tmp_path / "killed"
@@ -145,7 +142,7 @@ def _processes_of(folder):
             words = path.read_bytes().split(b"\0")
         except OSError:  # it has ended
             continue
-        if str(folder).encode() in words and b"patlib.processes" in words:
+        if str(folder).encode() in words and b"patlib.trainer.launch" in words:
             found.append(path.parent.name)
     return found
 

@@ -10,14 +10,15 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from patlib import data, metrics
-from patlib.config import RunConfig
-from patlib.evaluation import evaluate
 from patlib.losses import LOSSES, PixelLoss, build_loss
 from patlib.metrics import confusion_scores
 from patlib.models import MODELS
-from patlib.resident import DeviceSplit, shuffled
 from patlib.runs import read_records
-from patlib.train import NonFiniteLossError, fit, load_model, open_dataset, train_epoch
+from patlib.trainer import NonFiniteError, fit, load_model, open_dataset
+from patlib.trainer.batches import DeviceSplit, shuffled
+from patlib.trainer.config import RunConfig
+from patlib.trainer.evaluate import evaluate
+from patlib.trainer.step import train_epoch
 
 
 def test_a_run_leaves_its_record_and_both_checkpoints(tiny_run):
@@ -137,9 +138,7 @@ def test_fp16_without_cuda_is_refused_rather_than_replaced(tiny_dataset, tmp_pat
 
 def test_a_loss_that_is_not_finite_names_step_images_and_last_good_weights(tiny_dataset, tmp_path):
     config = RunConfig(**{**TINY, "learning_rate": 1e30})
-    with pytest.raises(
-        NonFiniteLossError, match=r"epoch \d, step \d of 3, on the images train-\d.*last good checkpoint"
-    ):
+    with pytest.raises(NonFiniteError, match=r"epoch \d, step \d of 3, on the images train-\d.*Last good weights"):
         fit(config, tmp_path, tiny_dataset, progress=False)
     assert not (tmp_path / "record.json").exists()
 
@@ -179,9 +178,10 @@ def test_an_epoch_and_its_metrics_ask_the_device_for_nothing(loss, tiny_dataset,
     function = build_loss(loss, 10, tiny_dataset.class_pixels)
     rows, mirrored = shuffled(10, torch.Generator(), augment=True)
     with Readings() as readings:
-        losses = train_epoch(fabric, model, function, optimizer, split, rows, mirrored, 4)
+        losses: list[torch.Tensor] = []
+        train_epoch(fabric, model, function, optimizer, split, rows, mirrored, 4, losses.append)
         evaluate(network, split, 10, 4)
     assert readings.names == []
     with Readings() as readings:
-        assert losses.isfinite().all()
+        assert torch.stack(losses).isfinite().all()
     assert readings.names == ["_local_scalar_dense"]

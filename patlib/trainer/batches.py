@@ -39,10 +39,15 @@ class DeviceSplit:
         # Colours lie next to each other already, so the permuted view is channels-last and stays so.
         return images.permute(0, 3, 1, 2).float().div_(255), masks.long()
 
+    def batches(self, batch_size: int) -> Iterator[Tensor]:
+        """The rows (N,) of this process's batches in the order of the split: all, or each ``world_size``-th."""
+        yield from torch.arange(len(self.names), device=self.masks.device).split(batch_size)[
+            self.rank :: self.world_size
+        ]
+
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's batches in the order of the split: all of them, or each ``world_size``-th."""
-        batches = torch.arange(len(self.names), device=self.masks.device).split(batch_size)
-        for index in batches[self.rank :: self.world_size]:
+        """This process's batches in the order of the split, as :meth:`batch` gives them."""
+        for index in self.batches(batch_size):
             yield self.batch(index)
 
     def share(self, index: Tensor) -> Tensor:

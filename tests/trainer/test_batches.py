@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from patlib.resident import DeviceSplit, mirror, shuffled
+from patlib.trainer.batches import DeviceSplit, mirror, shuffled
 
 CPU = torch.device("cpu")
 

@@ -14,12 +14,11 @@ import torch
 
 
 def machine_facts(device: torch.device) -> dict[str, Any]:
-    """Device, threads, peak memory in bytes (on CUDA), commit and versions."""
+    """Device, threads, commit and versions."""
     on_gpu = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if on_gpu else f"{device.type} ({platform.machine()})",
         "threads": torch.get_num_threads(),
-        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "commit": commit(),
         "python": platform.python_version(),
         **versions("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy"),
@@ -38,7 +37,7 @@ def versions(*packages: str) -> dict[str, str | None]:
 @functools.cache
 def commit() -> str | None:
     """The commit the library was loaded from, marked when files differed from it; None outside a repository."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     if not (root / ".git").exists():  # installed, perhaps inside somebody else's repository
         return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from patlib.config import RunConfig
+from patlib.trainer.config import RunConfig
 
-STORED = sorted((Path(__file__).parents[1] / "book" / "results").rglob("record.json"))
+STORED = sorted((Path(__file__).parents[2] / "book" / "results").rglob("record.json"))
 
 
 def test_defaults_follow_the_paper_and_its_released_code():

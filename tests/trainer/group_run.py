@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from patlib.config import RunConfig
 from patlib.data import PreparedDataset, Split, get_spec
-from patlib.train import fit
+from patlib.trainer import fit
+from patlib.trainer.config import RunConfig
 
 
 def dataset() -> PreparedDataset:

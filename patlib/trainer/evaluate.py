@@ -1,0 +1,141 @@
+"""A network over a whole split: its metrics while it trains, and what a record keeps of it in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from patlib.data import IGNORE_INDEX
+from patlib.metrics import ReleasedMeanIoU, SegmentationMetrics, image_confusions
+from patlib.trainer.batches import DeviceSplit
+from patlib.trainer.counts import pack_counts
+from patlib.trainer.group import sum_over_group
+
+TAUS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+"""How strongly the logits are shifted after training (:func:`measure`); 0 is the network as it is."""
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, split: DeviceSplit, num_classes: int, batch_size: int, *others: Metric
+) -> SegmentationMetrics:
+    """Metrics of a model over a split; ``others`` see the same batches. Leaves the model in evaluation mode.
+
+    In a group of processes each sees its share of the batches, and ``compute()`` is of them all.
+    """
+    metrics = SegmentationMetrics(num_classes, IGNORE_INDEX).to(split.masks.device)
+    for _, logits, masks in _predictions(model, split, batch_size):
+        for metric in (metrics, *others):
+            metric.update(logits, masks)
+    return metrics
+
+
+class Forgetting(Metric):
+    """Counts the pixels of each class that were labelled rightly in one epoch and wrongly in the next.
+
+    Update it with every batch of a split in the same order each epoch; :meth:`next_epoch` gives the counts and begins
+    the next. In a group of processes each keeps its own batches, and the counts are of them all.
+    """
+
+    full_state_update = False
+    forgotten: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.add_state("forgotten", torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+        self.before: list[Tensor] = []
+        self.now: list[Tensor] = []
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        """Add a batch: logits (N,L,H,W) and true labels (N,H,W)."""
+        right = logits.argmax(1) == target
+        if len(self.before) > len(self.now):
+            lost = self.before[len(self.now)] & ~right
+            # Pixels that were right hold a class, so a void label is never counted.
+            self.forgotten.scatter_add_(0, target.where(lost, 0).flatten(), lost.flatten().long())
+        self.now.append(right)
+
+    def compute(self) -> Tensor:
+        """The counts (L,) of this epoch so far."""
+        return self.forgotten
+
+    def next_epoch(self) -> list[int] | None:
+        """The counts of the epoch that ends, None for the first; what is right now is what the next may forget."""
+        counts = self.compute().tolist() if self.before else None
+        before = self.now
+        self.reset()
+        self.before, self.now = before, []
+        return counts
+
+    def packed(self) -> Tensor:
+        """Which pixels are right, of all batches, eight in a byte (uint8, on the CPU): what going on needs."""
+        bits = torch.cat([right.flatten() for right in self.before]).cpu() if self.before else torch.zeros(0)
+        padded = torch.nn.functional.pad(bits.to(torch.uint8), (0, -len(bits) % 8)).view(-1, 8)
+        return (padded << torch.arange(8, dtype=torch.uint8)).sum(1, dtype=torch.uint8)
+
+    def unpack(self, packed: Tensor, split: DeviceSplit, batch_size: int) -> None:
+        """Take up what :meth:`packed` gave for the batches of a split."""
+        bits = (packed.unsqueeze(1) >> torch.arange(8, dtype=torch.uint8) & 1).flatten().bool()
+        start, self.before = 0, []
+        for index in split.batches(batch_size) if len(packed) else ():
+            count = len(index) * split.masks[0].numel()
+            right = bits[start : start + count].view(-1, *split.masks.shape[1:])
+            self.before.append(right.to(split.masks.device))
+            start += count
+
+
+@torch.no_grad()
+def measure(
+    model: nn.Module, split: DeviceSplit, class_pixels: Tensor, batch_size: int, fabric: Fabric, train: bool
+) -> dict[str, Any]:
+    r"""What a record keeps of a split, computed by a network as it is, in the precision of its weights.
+
+    ``confusion`` (L,L), ``cross_entropy`` in nats and ``released_miou``. Of a split that was not trained on
+    (``train`` False) also ``images``, the confusion matrix of every image (:func:`~patlib.trainer.counts.pack_counts`),
+    and ``shifted``: the confusion matrices that the same logits give after :math:`x^c-\tau\log\pi_c`, by tau
+    (post-hoc logit adjustment, Menon et al. 2021, with the training set's class frequencies :math:`\pi`, a class
+    without a pixel counted as having one). At tau = 0 that is ``confusion``.
+    """
+    num_classes, device = len(class_pixels), split.masks.device
+    counts = class_pixels.double().clamp_min(1)
+    log_prior = (counts / counts.sum()).log().to(device, torch.float32).view(1, -1, 1, 1)
+    metrics = SegmentationMetrics(num_classes, IGNORE_INDEX).to(device)
+    released = ReleasedMeanIoU(IGNORE_INDEX).to(device)
+    images = torch.zeros(len(split.names), num_classes, num_classes, dtype=torch.int64, device=device)
+    shifted = torch.zeros(len(TAUS), num_classes, num_classes, dtype=torch.int64, device=device)
+    for index, logits, masks in _predictions(model, split, batch_size):
+        for metric in (metrics, released):
+            metric.update(logits, masks)
+        if train:
+            continue
+        images[index] = image_confusions(logits.argmax(1), masks, num_classes, IGNORE_INDEX)
+        for row, tau in enumerate(TAUS):
+            labels = (logits.float() - tau * log_prior).argmax(1)
+            shifted[row] += image_confusions(labels, masks, num_classes, IGNORE_INDEX).sum(0)
+    with metrics.sync_context():  # sums over the processes, if there are several
+        confusion = metrics.confusion.tolist()
+    measured = {
+        "confusion": confusion,
+        "cross_entropy": float(metrics.compute()["cross_entropy"]),
+        "released_miou": float(released.compute()),
+    }
+    if not train:
+        measured["shifted"] = {
+            str(tau): matrix for tau, matrix in zip(TAUS, sum_over_group(shifted, fabric).tolist(), strict=True)
+        }
+        measured["images"] = pack_counts(sum_over_group(images, fabric).cpu().numpy())
+    return measured
+
+
+def _predictions(model: nn.Module, split: DeviceSplit, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Rows (N,), logits (N,L,H,W) and labels (N,H,W) of this process's batches of a split, in order."""
+    model.eval()
+    for index in split.batches(batch_size):
+        images, masks = split.batch(index)
+        yield index, model(images), masks

@@ -1,0 +1,146 @@
+"""A run in this process, or in a group of processes of this machine, one a device.
+
+A group's processes are new ones, and not forks or threads of this one: that works from a notebook, from a Dask worker
+and after CUDA has been used. They find each other as those that ``torchrun`` starts do, whose environment they are
+given, but through a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from patlib.data import DataError, PreparedDataset
+from patlib.trainer.config import RunConfig
+from patlib.trainer.group import check_devices, inside_group
+from patlib.trainer.loop import fit_rank
+from patlib.trainer.machine import commit
+from patlib.trainer.run import open_dataset
+from patlib.trainer.state import StateError
+from patlib.trainer.step import NonFiniteError
+
+TRAVELS = {kind.__name__: kind for kind in (ValueError, NonFiniteError, StateError, DataError)}
+"""Errors of a group's process that are raised here as what they are; any other is a RuntimeError with its traceback."""
+
+
+def fit(
+    config: RunConfig,
+    folder: str | Path | None = None,
+    dataset: PreparedDataset | None = None,
+    progress: bool = True,
+    network: nn.Module | None = None,
+    resume: bool = True,
+) -> dict[str, Any]:
+    """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
+
+    "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
+    versions and the machine, the curves, and of both checkpoints what :func:`~patlib.trainer.evaluate.measure` keeps of
+    every split: everything a table needs. ``folder`` is the configuration's own below ``runs`` if None; ``dataset``
+    saves opening it again for several runs.
+
+    A run that was stopped at any moment goes on from its last epoch (in a long epoch, from at most three minutes
+    before) when ``fit`` is called again with the same configuration and folder; on a CPU it then ends in the very
+    weights and record, but for times, of a run that was left alone. ``resume=False`` starts anew. What an earlier run
+    left in the folder stays until this one is done.
+
+    ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W), trained in place of the configured model
+    from the weights it has; afterwards it holds the best ones. The record then names its class, and no width.
+
+    With several devices each batch is shared among processes of their own: loss and metrics are those of the whole
+    batch. Started by ``torchrun``, ``fit`` is one of them.
+
+    Raises :class:`NonFiniteError` at the end of the epoch in which a loss or a weight stopped being finite,
+    :class:`StateError` for an interrupted run's state that is damaged or another run's, and ValueError for devices or a
+    precision that are not there, and for a ``network`` without a folder.
+    """
+    commit()  # asked before training: the repository may move on while a long run goes
+    if network is not None and folder is None:
+        raise ValueError(f"name a folder for your own network: {config.run_path} belongs to {config.model!r}")
+    folder = Path(folder) if folder is not None else Path("runs") / config.run_path
+    folder.mkdir(parents=True, exist_ok=True)
+    check_devices(config)
+    if config.devices == 1 or inside_group():
+        return fit_rank(config, folder, dataset, progress, network, resume)
+    if network is not None or dataset is not None:
+        raise ValueError(
+            "a network or dataset object cannot be handed to other processes: leave it out, or start your own "
+            f"script with `torchrun --nproc-per-node {config.devices}` and call fit in it"
+        )
+    open_dataset(config, progress)  # prepared once, before all processes open it
+    return _fit_in_group(config, folder, progress, resume)
+
+
+def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool) -> dict[str, Any]:
+    """Run :func:`~patlib.trainer.loop.fit_rank` in ``config.devices`` processes of this machine; returns the record.
+
+    Raises what the first of them to fail raised, and RuntimeError if one was killed. When this process dies they stop.
+    """
+    asked = {"config": config.model_dump(), "folder": str(folder.resolve()), "progress": progress, "resume": resume}
+    with tempfile.TemporaryDirectory(prefix="patlib-group-") as place:
+        (Path(place) / "group.json").write_text(json.dumps(asked))
+        command = [sys.executable, "-m", "patlib.trainer.rank", place]
+        # Their standard input is a pipe from this process: its end is how they learn of this one's.
+        group = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+            for environment in _environments(config.devices)
+        ]
+        try:
+            while any(process.poll() is None for process in group) and not any(process.returncode for process in group):
+                time.sleep(0.05)
+        finally:
+            killed = [process.returncode for process in group if (process.returncode or 0) < 0]
+            for process in group:
+                process.kill()  # nothing to those that have ended; the others wait for one that failed
+                process.communicate()
+        error = read_error(Path(place) / "error.json")
+    if error is not None and not killed:
+        raise error
+    if codes := killed or [process.returncode for process in group if process.returncode]:
+        died = f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps"
+        raise RuntimeError(died) from error  # of another process, which missed the one that died
+    return json.loads((folder / "record.json").read_text())
+
+
+def _environments(count: int) -> list[dict[str, str]]:
+    common = {
+        # Fabric wants an address; the group is opened through a file before it asks, and nothing listens there.
+        "TORCHELASTIC_RUN_ID": "patlib", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "GROUP_RANK": "0",
+        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
+        # What the processes send each other stays on this machine.
+        "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
+    }  # fmt: skip
+    threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
+    # This process's threads are what OMP_NUM_THREADS said of it: the group shares them.
+    return [{**os.environ, **threads, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+
+
+def keep_error(error: Exception, path: Path) -> None:
+    """Leave an error for the process that started the group, unless another process has left one before."""
+    content = {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exception(error)}
+    own = path.with_name(f"{path.name}-{os.getpid()}")
+    own.write_text(json.dumps(content))
+    # The others fail next, for want of this one: only the first failure is the cause.
+    with suppress(FileExistsError):
+        os.link(own, path)
+    own.unlink()
+
+
+def read_error(path: Path) -> Exception | None:
+    """The error that :func:`keep_error` left, if any."""
+    if not path.exists():
+        return None
+    left = json.loads(path.read_text())
+    if left["kind"] in TRAVELS:
+        return TRAVELS[left["kind"]](left["message"])
+    return RuntimeError("".join(left["traceback"]))

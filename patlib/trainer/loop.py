@@ -1,0 +1,209 @@
+"""What one process of a run does: train epoch by epoch, keep what it takes to go on, measure, and leave a record."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from patlib.data import PreparedDataset
+from patlib.files import read_tensors, write_json, write_weights
+from patlib.losses import loss_parameters
+from patlib.models import build_model, count_parameters
+from patlib.trainer import state
+from patlib.trainer.batches import shuffled
+from patlib.trainer.config import RunConfig
+from patlib.trainer.evaluate import evaluate, measure
+from patlib.trainer.group import share_buffers, sum_over_group
+from patlib.trainer.run import Run, keep, open_dataset, open_run, take_up
+from patlib.trainer.step import NonFiniteError, train_epoch
+
+KEEP_SECONDS = 180.0
+"""How long an epoch may last before the state is kept within it."""
+
+LOOK = 50
+"""Steps between two looks at the first process's clock in a group, where all must keep their state at the same step."""
+
+
+def fit_rank(
+    config: RunConfig,
+    folder: Path,
+    dataset: PreparedDataset | None,
+    progress: bool,
+    network: nn.Module | None,
+    resume: bool,
+) -> dict[str, Any]:
+    """Train as :func:`patlib.trainer.fit` says, alone or as one process of a group; returns the record."""
+    run = open_run(config, folder, dataset or open_dataset(config, progress), network)
+    if run.fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.fabric.device)
+    if not resume and run.fabric.is_global_zero:
+        state.sweep(folder, None)
+    run.fabric.barrier()
+    goes_on = take_up(run)
+    with _progress_bar(run, progress and run.fabric.is_global_zero) as bar:
+        if goes_on and not bar.disable:
+            tqdm.write(f"going on from epoch {run.epoch + 1} of {config.epochs}, step {len(run.losses) + 1}")
+        while run.epoch < config.epochs:
+            history = _train(run, bar)
+            _validate(run, history)
+            keep(run)
+            bar.set_postfix(loss=f"{history.mean():.3f}", val_miou=f"{run.curves[-1]['val_miou']:.3f}")
+    return _finish(run)
+
+
+def _train(run: Run, bar: tqdm) -> np.ndarray:
+    """Train to the end of the epoch; returns the loss of each of its steps."""
+    config, started = run.config, time.perf_counter() - run.seconds
+    rows, mirrored = shuffled(len(run.splits["train"].names), run.order, config.augment)
+    done = len(run.losses) * config.batch_size
+
+    def after_step(value: Tensor) -> None:
+        run.schedule.step()
+        run.losses.append(value)
+        bar.update()
+        if len(run.losses) < run.steps_an_epoch and _long_ago(run):
+            run.seconds = time.perf_counter() - started
+            keep(run)
+
+    train_epoch(
+        run.fabric, run.model, run.loss, run.optimizer, run.splits["train"],
+        rows[done:], mirrored[done:], config.batch_size, after_step,
+    )  # fmt: skip
+    # Each process's value is the loss of its share times the number of processes; their mean is the whole batch's.
+    # Read back together: asking for each loss would make the device wait for the host at every step.
+    history = (sum_over_group(torch.stack(run.losses), run.fabric) / run.fabric.world_size).tolist()
+    if not np.isfinite(history).all():
+        raise _non_finite(run, history, rows.split(config.batch_size))
+    run.seconds = time.perf_counter() - started
+    return np.array(history)
+
+
+def _long_ago(run: Run) -> bool:
+    """Whether the state was last kept so long ago that it should be again; all processes say the same."""
+    late = time.perf_counter() - run.kept > KEEP_SECONDS
+    if run.fabric.world_size == 1:
+        return late
+    if len(run.losses) % LOOK:
+        return False
+    return bool(run.fabric.broadcast(torch.tensor(late, device=run.fabric.device)))
+
+
+def _validate(run: Run, history: np.ndarray) -> None:
+    """Measure the validation split, add the epoch to the curves, and keep the weights if they are the best so far."""
+    started, num_classes = time.perf_counter(), len(run.class_pixels)
+    share_buffers(run.network, run.fabric)
+    with run.fabric.autocast():
+        metrics = evaluate(run.network, run.splits["val"], num_classes, run.config.batch_size, run.forgetting)
+    with metrics.sync_context():
+        confusion = metrics.confusion.tolist()
+    scores = metrics.compute()
+    before = max((row["val_miou"] for row in run.curves), default=-1.0)
+    run.curves.append({
+        "epoch": run.epoch + 1,
+        "train_loss": float(history.mean()),
+        "val_miou": float(scores["miou"]),
+        "val_pixel_acc": float(scores["pixel_acc"]),
+        "val_cross_entropy": float(scores["cross_entropy"]),
+        "val_confusion": confusion,
+        "val_forgotten": run.forgetting.next_epoch(),
+        "train_seconds": run.seconds,
+        "val_seconds": time.perf_counter() - started,
+    })  # fmt: skip
+    run.epoch, run.losses, run.seconds = run.epoch + 1, [], 0.0
+    run.order_before = run.order.get_state()
+    if not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
+        raise NonFiniteError(f"a weight is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
+    if run.curves[-1]["val_miou"] > before and run.fabric.is_global_zero:
+        path = state.best_path(run.folder, run.epoch)
+        path.parent.mkdir(exist_ok=True)
+        run.best = run.epoch, write_weights(path, run.network)
+
+
+def _finish(run: Run) -> dict[str, Any]:
+    """Measure the last and the best weights on every split, and leave them with the record in the run's folder."""
+    best = 1 + int(np.argmax([row["val_miou"] for row in run.curves]))
+    last = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+    checkpoints: dict[str, dict[str, Any]] = {}
+    for name, epoch in (("last", run.config.epochs), ("best", best)):
+        weights = last if name == "last" else read_tensors(state.best_path(run.folder, best))[0]
+        run.network.load_state_dict(weights)
+        measured = {
+            split: measure(
+                run.network, rows, run.class_pixels, run.config.batch_size, run.fabric, train=split == "train"
+            )
+            for split, rows in run.splits.items()
+        }
+        checkpoints[name] = {"epoch": epoch, "splits": measured}
+    run.fabric.barrier()  # all have read the best weights
+    record = {
+        "config": run.settings,
+        "loss_parameters": {**loss_parameters(run.config.loss), **run.config.loss_parameters},
+        "dataset": run.dataset,
+        "parameters": count_parameters(run.network),
+        "curves": run.curves,
+        "checkpoints": checkpoints,
+        "machine": _machine(run),
+    }
+    if run.fabric.is_global_zero:
+        # An earlier record would speak of other weights from here on. Until now it has stayed, and so have they.
+        (run.folder / "record.json").unlink(missing_ok=True)
+        checkpoints["best"]["sha256"] = write_weights(run.folder / "best.safetensors", run.network)
+        run.network.load_state_dict(last)
+        checkpoints["last"]["sha256"] = write_weights(run.folder / "last.safetensors", run.network)
+        run.network.load_state_dict(read_tensors(run.folder / "best.safetensors")[0])
+        write_json(run.folder / "record.json", record)
+        state.sweep(run.folder, None)
+    run.fabric.barrier()
+    return record
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    """The machine of the last stretch, and of those before it if they differ."""
+    on_gpu = run.fabric.device.type == "cuda"
+    peak = {"peak_memory_bytes": torch.cuda.max_memory_allocated(run.fabric.device) if on_gpu else None}
+    return run.machines[-1] | peak | ({"before": run.machines[:-1]} if len(run.machines) > 1 else {})
+
+
+def _progress_bar(run: Run, shown: bool) -> tqdm:
+    quiet = {} if shown else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
+    total = run.config.epochs * run.steps_an_epoch
+    return tqdm(
+        total=total, initial=run.steps, desc=f"{run.config.loss} on {run.dataset['name']}", unit="step", **quiet
+    )
+
+
+def _non_finite(run: Run, history: list[float], batches: tuple[Tensor, ...]) -> NonFiniteError:
+    step = int(np.argmin(np.isfinite(history)))
+    images = ", ".join(run.splits["train"].names[row] for row in batches[step].tolist())
+    return NonFiniteError(
+        f"the loss is {history[step]} at epoch {run.epoch + 1}, step {step + 1} of {len(batches)}, on the images "
+        f"{images}. {_last_good(run, run.epoch)}"
+    )
+
+
+def _last_good(run: Run, epoch: int) -> str:
+    path = run.folder / state.FOLDER / "state.safetensors"
+    good = f"{path} (after epoch {epoch})" if epoch else "none: it was the first epoch"
+    return f"Last good weights: {good}. Lower learning_rate, or use precision='fp32'."
+
+
+def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
+    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last".
+
+    Raises ValueError for the record of a network that was handed to :func:`patlib.trainer.fit`, and for a damaged file.
+    """
+    if record["config"]["model_width"] is None:
+        raise ValueError(
+            f"{record['config']['model']} is no model of patlib: build it yourself, then "
+            f"load_state_dict(safetensors.torch.load_file('{Path(folder) / checkpoint}.safetensors'))"
+        )
+    config = RunConfig(**record["config"])
+    model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
+    model.load_state_dict(read_tensors(Path(folder) / f"{checkpoint}.safetensors")[0])
+    return model.eval()

@@ -1,0 +1,130 @@
+"""What a run keeps while it is under way, so that one that was stopped goes on as if it had not been.
+
+Everything lies in the folder ``unfinished`` of the run's own folder, and goes when the run is done::
+
+    state.safetensors        weights, the optimiser's moments, and as JSON what else the run has come to
+    rank0-000046.safetensors what is a process's own (random state, running means) after so many steps; one a process
+    best-007.safetensors     the weights of the best epoch so far
+
+The first names the others with their SHA-256, and is renamed into place last: a process killed at any moment leaves
+the state before or the state after, whole. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from patlib.files import read_tensors, sha256, write_tensors
+
+FOLDER = "unfinished"
+
+
+class StateError(ValueError):
+    """A state that is damaged, or that belongs to another run: the message names the file and how to start anew."""
+
+
+class State(NamedTuple):
+    """What a run has come to."""
+
+    shared: dict[str, Tensor]
+    """Tensors that all processes have alike."""
+    own: dict[str, Tensor]
+    """Tensors of this process."""
+    facts: dict[str, Any]
+    """Plain values: epoch, step, curves, and what tells one run from another."""
+
+
+def best_path(folder: Path, epoch: int) -> Path:
+    """Where the weights of the best epoch so far lie."""
+    return folder / FOLDER / f"best-{epoch:03d}.safetensors"
+
+
+def write_state(folder: Path, state: State, steps: int, best: tuple[int, str] | None, fabric: Fabric) -> None:
+    """Keep a state after so many ``steps`` in all; ``best`` is the best epoch and the SHA-256 of its file."""
+    unfinished = folder / FOLDER
+    unfinished.mkdir(exist_ok=True)
+    write_tensors(_rank_path(folder, fabric.global_rank, steps), state.own)
+    fabric.barrier()  # every process's own file is there
+    if not fabric.is_global_zero:
+        return
+    own = [_rank_path(folder, rank, steps) for rank in range(fabric.world_size)]
+    files = {path.name: sha256(path) for path in own}
+    if best is not None:
+        files[best_path(folder, best[0]).name] = best[1]
+    text = json.dumps({**state.facts, "files": files})
+    metadata = {"facts": text, "sha256": _digest(state.shared, text)}
+    write_tensors(unfinished / "state.safetensors", state.shared, metadata)
+    for path in unfinished.iterdir():
+        # A process that is ahead may be writing its own file of a later step already.
+        step = re.fullmatch(r"rank\d+-(\d+)\.safetensors", path.name)
+        if path.name not in files and (path.name.startswith("best-") or (step and int(step[1]) < steps)):
+            path.unlink()
+
+
+def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State | None:
+    """The state a run was left in, or None; ``same`` are the facts in which it must agree with the run that asks.
+
+    Raises StateError for files that are damaged or missing, and for the state of another run.
+    """
+    path = folder / FOLDER / "state.safetensors"
+    if not path.exists():
+        return None
+    anew = f"To start anew remove the folder {path.parent}, or call fit(..., resume=False)."
+    try:
+        shared, metadata = read_tensors(path)
+        text = metadata["facts"]
+        if _digest(shared, text) != metadata["sha256"]:
+            raise ValueError("its content does not have the SHA-256 that it states")
+        facts = json.loads(text)
+        for name, expected in facts["files"].items():
+            if not (path.parent / name).is_file() or sha256(path.parent / name) != expected:
+                raise ValueError(f"{name} beside it is missing or was changed")
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise StateError(f"{path} cannot be used to go on ({error}). {anew}") from error
+    plain = json.loads(json.dumps(same))  # tuples as lists, as the file has them
+    if different := [name for name in plain if facts.get(name) != plain[name]]:
+        was, now = _first_difference(facts.get(different[0]), plain[different[0]])
+        raise StateError(f"{path} is of another run: its {different[0]} has {was}, and this one's {now}. {anew}")
+    own, _ = read_tensors(_rank_path(folder, fabric.global_rank, facts["steps"]))
+    return State(shared, own, facts)
+
+
+def sweep(folder: Path, state: State | None) -> None:
+    """Remove what killed processes left behind beside a state, or everything if there is none to go on from."""
+    unfinished = folder / FOLDER
+    if state is None:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        return
+    for path in unfinished.iterdir():
+        if path.name != "state.safetensors" and path.name not in state.facts["files"]:
+            path.unlink()
+
+
+def _rank_path(folder: Path, rank: int, steps: int) -> Path:
+    return folder / FOLDER / f"rank{rank}-{steps:06d}.safetensors"
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        content = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {content.dtype} {tuple(content.shape)}".encode())
+        digest.update(content.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _first_difference(was: Any, now: Any) -> tuple[str, str]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        name = next(key for key in {**was, **now} if was.get(key) != now.get(key))
+        return f"{name} = {was.get(name)!r}", f"{name} = {now.get(name)!r}"
+    return repr(was), repr(now)
