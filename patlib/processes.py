@@ -78,7 +78,7 @@ def _environments(count: int) -> list[dict[str, str]]:
 
 def main(config: str, folder: str, progress: str) -> None:
     """One process of the group."""
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    stop_with_parent()
     from patlib.train import fit
 
     try:
@@ -103,7 +103,12 @@ def _keep(error: Exception, path: Path) -> None:
     own.unlink()
 
 
-def _stop_with_parent() -> None:
+def stop_with_parent() -> None:
+    """Let this process end when the one that holds the other end of its standard input does, however that happens."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     while os.read(0, 1):
         pass
     os._exit(1)
