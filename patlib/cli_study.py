@@ -95,10 +95,32 @@ def run_studies(
             rows += [(queue.state_of(config, runs, records), study.name, config.run_name) for study, config in configs]
             typer.echo(table(rows))
             return
-        each = workers or torch.cuda.device_count() or 2
-        result = queue.run_queue([config for _, config in configs], runs, records, minutes, each, nice, typer.echo)
+        if workers is None:
+            workers = torch.cuda.device_count() or 2
+        result = queue.run_queue([config for _, config in configs], runs, records, minutes, workers, nice)
     typer.echo(str(result))
     for name, error in result.failed:
         typer.echo(f"failed: {name}: {error}", err=True)
     if result.failed:
         raise typer.Exit(1)
+
+
+@study_app.command("table")
+def show_table(
+    name: Annotated[str, typer.Argument(help="A study: see `patlib study list`.")],
+    scale: ScaleName = None,
+    checkpoint: Annotated[str, typer.Option(help="last or best (by validation mIoU).")] = "last",
+    split: Annotated[str, typer.Option(help="A split of the dataset, such as test.")] = "test",
+    records: Records = RECORDS,
+) -> None:
+    """Show a study's table from the records that are there: mean ± standard deviation, and the number of seeds."""
+    from patlib import tables
+    from patlib.experiments import studies
+
+    with plain_errors():
+        study = studies.get_study(name)
+        made = studies.study_runs(study, parse_scale(scale))
+        scores = tables.run_scores(made, records, checkpoint, split)
+        protocol = tables.run_protocol(made, records)
+    typer.echo(f"{study.question}\nIts first run: {protocol}; {checkpoint} checkpoint, {split} split")
+    typer.echo(tables.row_summary([cell.row for cell in study.cells], scores).to_string())

@@ -12,7 +12,6 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from contextlib import suppress
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 
 from patlib.config import RunConfig
+from patlib.parent import stop_with_parent
 
 FAILURE = ".failure"
 """The error of the process that failed first, in the run's folder until it is raised again."""
@@ -101,17 +101,6 @@ def _keep(error: Exception, path: Path) -> None:
     with suppress(FileExistsError):
         os.link(own, path)
     own.unlink()
-
-
-def stop_with_parent() -> None:
-    """Let this process end when the one that holds the other end of its standard input does, however that happens."""
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,10 @@ def keep_record(config: RunConfig, runs: Path, records: Path) -> None:
         temporary.write_bytes(source.read_bytes())
 
 
+def _print(text: str) -> None:
+    print(text, flush=True)  # whoever reads a file of it wants to see how far the queue is
+
+
 def run_queue(
     configs: Iterable[RunConfig],
     runs: str | Path,
@@ -73,7 +77,7 @@ def run_queue(
     minutes: float,
     workers: int = 1,
     nice: int = 10,
-    say: Callable[[str], object] = print,
+    say: Callable[[str], object] = _print,
 ) -> QueueResult:
     """Make the runs that have no record, ``workers`` at a time, for so many minutes; those begun before go first.
 

@@ -220,9 +220,14 @@ def get_study(name: str) -> Study:
     return STUDIES[name]
 
 
+def study_runs(study: Study, scale: Scale) -> dict[tuple[Any, ...], RunConfig]:
+    """All runs of a study, seed by seed, each under the words of its row and its seed, as the tables take them."""
+    return {(*cell.row, seed): study.config(cell, seed, scale) for seed in study.seeds(scale) for cell in study.cells}
+
+
 def study_configs(study: Study, scale: Scale) -> list[RunConfig]:
     """All runs of a study, seed by seed."""
-    return [study.config(cell, seed, scale) for seed in study.seeds(scale) for cell in study.cells]
+    return list(study_runs(study, scale).values())
 
 
 def queue(scale: Scale) -> list[tuple[Study, RunConfig]]:

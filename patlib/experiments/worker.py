@@ -10,17 +10,18 @@ import os
 import sys
 from pathlib import Path
 
+from patlib.parent import stop_with_parent
+
 DONE, FAILED, NO_DATA, BUSY = 0, 1, 66, 75
 """Exit statuses: the record is there; the run failed; its dataset is not here; another process runs it."""
 
 
 def main(config_json: str, runs: str, nice: str) -> int:
     """Do the run; returns the exit status."""
-    if hasattr(os, "nice"):
-        os.nice(int(nice))  # before the libraries are imported: that takes seconds, too
-    from patlib.processes import stop_with_parent
-
     stop_with_parent()
+    if hasattr(os, "nice"):
+        os.nice(int(nice))
+    # Imported now, because it takes seconds, in which this process should give way, and end with its parent, too.
     from patlib.cells import run_cell
     from patlib.config import RunConfig
     from patlib.data import DataError
