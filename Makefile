@@ -82,8 +82,8 @@ notebooks: executed  ## (maintainers) store the executed notebooks beside their 
 	cp $(EXECUTED) notebooks/
 	$(BIN)/python book/picture.py notebooks/00_start_here.ipynb fig-first-result book/images/patlib.png
 
-gpu:  ## benchmarks and cells of Tables 1-3 for MINUTES=60, without network; needs a GPU to be more than a sample
-	env -u OMP_NUM_THREADS PYTHONPATH=$(CURDIR) $(or $(wildcard $(BIN)/python),$(PYTHON)) benchmarks/tables.py --minutes $(or $(MINUTES),60)
+gpu:  ## benchmarks and runs of the studies for MINUTES=60, without network; at full scale on a GPU
+	env -u OMP_NUM_THREADS PYTHONPATH=$(CURDIR) $(or $(wildcard $(BIN)/python),$(PYTHON)) benchmarks/gpu.py --minutes $(or $(MINUTES),60)
 
 exercises: env  ## copy the notebooks, without solutions, into exercises/ (copies already there are kept)
 	@$(BIN)/python book/exercises.py notebooks exercises

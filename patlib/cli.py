@@ -1,4 +1,4 @@
-"""The command line: `patlib data`, `run`, `grid`, `table` and `bench`."""
+"""The command line: `patlib data`, `study`, `run`, `grid`, `table` and `bench`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patlib.cli_data import data_app, plain_errors
+from patlib.cli_study import study_app
 
 if TYPE_CHECKING:
     from patlib.trainer.config import RunConfig
@@ -17,6 +18,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 app = typer.Typer(help="Pixel-wise Adaptive Training for long-tailed segmentation.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(study_app, name="study")
 
 # Every field of RunConfig is an option of `run`, `grid` and `table`. They are read by hand, because the configuration
 # already names, types and checks them.

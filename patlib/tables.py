@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ COLUMNS = {
 
 LOWER_IS_BETTER = ("dice_err", "cross_entropy")
 NOT_RUN = "not run"
+Runs = Mapping[tuple[Any, ...], RunConfig]
+"""Runs under the words of their row in a table, and their seed."""
+
+_LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}
 
 
 def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> dict[str, float]:
@@ -65,19 +69,29 @@ def grid_scores(
     Only the records that :func:`~patlib.grids.grid_configs` names are read, so that runs at another scale in the same
     folder cannot slip in. A run without a record has no row.
     """
+    return run_scores(_grid_runs(grid, base, seeds), folder, checkpoint, split)
+
+
+def run_scores(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> pd.DataFrame:
+    """As :func:`grid_scores`, of the runs that are named: each under the words of its row and its seed."""
     rows, index = [], []
-    for key, record in _grid_records(grid, base, seeds, folder):
+    for key, record in _records(runs, folder):
         scores = scores_of(record, checkpoint, split)
         rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
         index.append(key)
-    levels = [f"level {depth}" for depth in range(len(get_grid(grid)[0].row))]
+    levels = [f"level {depth}" for depth in range(len(next(iter(runs))) - 1)]
     names = pd.MultiIndex.from_tuples(index, names=[*levels, "seed"]) if index else None
     return pd.DataFrame(rows, index=names)
 
 
 def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path) -> str:
     """The scale at which a grid's runs were made (:func:`protocol_of` of the first that has a record), or "not run"."""
-    return next((protocol_of(record) for _, record in _grid_records(grid, base, seeds, folder)), NOT_RUN)
+    return run_protocol(_grid_runs(grid, base, seeds), folder)
+
+
+def run_protocol(runs: Runs, folder: str | Path) -> str:
+    """As :func:`grid_protocol`, of the runs that are named."""
+    return next((protocol_of(record) for _, record in _records(runs, folder)), NOT_RUN)
 
 
 def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
@@ -90,12 +104,22 @@ def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
 
 def summary(grid: str, scores: pd.DataFrame, names: Iterable[str] = tuple(COLUMNS)) -> pd.DataFrame:
     """Mean +- standard deviation over seeds of every cell, as text, and the number of seeds; "not run" without any."""
+    return row_summary([cell.row for cell in get_grid(grid)], scores, names, _LEVELS.get(grid))
+
+
+def row_summary(
+    rows: Iterable[tuple[str, ...]],
+    scores: pd.DataFrame,
+    names: Iterable[str] = tuple(COLUMNS),
+    levels: list[str] | None = None,
+) -> pd.DataFrame:
+    """As :func:`summary`, of the rows that are named; ``levels`` heads their words."""
     lines = {
-        cell.row: {COLUMNS[name]: _spread(runs_of(scores, cell.row), name) for name in names}
-        | {"seeds": len(runs_of(scores, cell.row))}
-        for cell in get_grid(grid)
+        row: {COLUMNS[name]: _spread(runs_of(scores, row), name) for name in names}
+        | {"seeds": len(runs_of(scores, row))}
+        for row in rows
     }
-    return _framed(grid, lines)
+    return _framed(lines, levels)
 
 
 def paper_beside_ours(grid: str, scores: pd.DataFrame, published: str) -> pd.DataFrame:
@@ -118,7 +142,7 @@ def paper_beside_ours(grid: str, scores: pd.DataFrame, published: str) -> pd.Dat
                 line[COLUMNS[name], "ours"] = _spread(runs, name)
         line["seeds", "ours"] = len(runs)
         lines[cell.row] = line
-    return _framed(grid, lines)
+    return _framed(lines, _LEVELS.get(grid))
 
 
 def paired(scores: pd.DataFrame, row: tuple[str, ...], other: tuple[str, ...], name: str) -> dict[str, float]:
@@ -202,15 +226,16 @@ def protocol_of(record: Record) -> str:
     )
 
 
-def _grid_records(
-    grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path
-) -> Iterator[tuple[tuple[Any, ...], Record]]:
-    """((*row, seed), record) of each finished run of a grid."""
-    for seed in seeds:
-        for cell in get_grid(grid):
-            path = Path(folder) / cell_config(grid, cell, base, seed).run_path / "record.json"
-            if path.exists():
-                yield (*cell.row, seed), read_record(path)
+def _grid_runs(grid: str, base: RunConfig, seeds: Iterable[int]) -> Runs:
+    return {(*cell.row, seed): cell_config(grid, cell, base, seed) for seed in seeds for cell in get_grid(grid)}
+
+
+def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], Record]]:
+    """The key and the record of each run that is finished."""
+    for key, config in runs.items():
+        path = Path(folder) / config.run_path / "record.json"
+        if path.exists():
+            yield key, read_record(path)
 
 
 def _spread(runs: pd.DataFrame, name: str) -> str:
@@ -221,9 +246,8 @@ def _spread(runs: pd.DataFrame, name: str) -> str:
     return f"{mean} ± {runs[name].std(ddof=1):.{digits}f}" if len(runs) > 1 else mean
 
 
-def _framed(grid: str, lines: dict[tuple[str, ...], dict]) -> pd.DataFrame:
-    names = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}.get(grid)
-    index = pd.MultiIndex.from_tuples(lines, names=names)
+def _framed(lines: dict[tuple[str, ...], dict], levels: list[str] | None) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(lines, names=levels)
     frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
     if isinstance(frame.columns[0], tuple):
         frame.columns = pd.MultiIndex.from_tuples(frame.columns)

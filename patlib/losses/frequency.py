@@ -19,25 +19,41 @@ class ClassBalanced(PixelLoss):
     0 <= ``beta`` < 1 was meant for image counts. With pixel counts their 0.9999 makes :math:`\beta^{n_c}` vanish and
     all weights equal, so the default is the paper's own recipe :math:`\beta=(N-1)/N`, with N all training pixels:
     the weights then follow inverse frequency closely.
+
+    ``power`` in place of beta weights by frequency itself, :math:`w_c\propto n_c^{-\text{power}}`, rescaled likewise.
+    0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
     """
 
     needs_class_pixels = True
     class_weights: Tensor
 
     def __init__(
-        self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, beta: float | None = None
+        self,
+        num_classes: int,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        beta: float | None = None,
+        power: float | None = None,
     ) -> None:
         super().__init__(num_classes, class_pixels, ignore_index)
         if self.class_pixels.min() < 1:
             raise ValueError(f"class_pixels are pixel counts, not shares; got {self.class_pixels.tolist()}")
+        if power is None:
+            weights = self._inverse_effective_number(beta)
+        elif beta is None:
+            weights = self.class_pixels ** -check_number("power", power, "in [0, 1]", lambda value: 0 <= value <= 1)
+        else:
+            raise ValueError(f"power takes the place of beta; give only one of power={power!r} and beta={beta!r}")
+        self.register_buffer("class_weights", weights * (num_classes / weights.sum()), persistent=False)
+
+    def _inverse_effective_number(self, beta: float | None) -> Tensor:
         if beta is None:
             total = float(self.class_pixels.sum())
             beta = (total - 1) / total
         self.beta = check_number("beta", beta, "in [0, 1)", lambda value: 0 <= value < 1)
         # expm1: subtracting from 1 would lose every digit where beta^n is close to 1.
         log_beta = math.log(self.beta) if self.beta > 0 else -math.inf
-        weights = (1 - self.beta) / -torch.expm1(self.class_pixels * log_beta)
-        self.register_buffer("class_weights", weights * (num_classes / weights.sum()), persistent=False)
+        return (1 - self.beta) / -torch.expm1(self.class_pixels * log_beta)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         return self.class_weights.to(nll.dtype)[labels]

@@ -46,6 +46,10 @@ class PAT(PixelLoss):
     ``T`` > 0 and 0 <= ``eps`` <= 1 shape beta; the paper gives no value of eps. ``detach=True`` stops the gradient
     at beta, on which the paper is silent; the value is the same. ``size_weight=False`` leaves out 1/S (the pixels are
     then summed, as in Eq. 3) and ``adaptive=False`` leaves out beta: the two halves of the method, one at a time.
+
+    0 <= ``alpha`` <= 1 makes the size weight :math:`1/S^\alpha`: 1 is the paper's, 0 none (pixels are summed). The sum
+    is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not
+    react to the scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class PAT(PixelLoss):
         detach: bool = True,
         size_weight: bool = True,
         adaptive: bool = True,
+        alpha: float = 1.0,
     ) -> None:
         super().__init__(num_classes, class_pixels, ignore_index)
         self.T = check_number(
@@ -67,6 +72,9 @@ class PAT(PixelLoss):
         for name, value in {"detach": detach, "size_weight": size_weight, "adaptive": adaptive}.items():
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be True or False; got {value!r}")
+        self.alpha = check_number("alpha", alpha, "in [0, 1]", lambda value: 0 <= value <= 1)
+        if not size_weight and self.alpha != 1:
+            raise ValueError(f"alpha={alpha!r} is the power of the size weight, which size_weight=False leaves out")
         self.detach = detach
         self.size_weight = size_weight
         self.adaptive = adaptive
@@ -79,6 +87,8 @@ class PAT(PixelLoss):
         if self.size_weight:
             sizes = count_labels(labels, valid, self.num_classes).clamp_min(1)
             share = sizes.to(nll.dtype).reciprocal()  # (N,L): divided before it is spread over the pixels
+            if self.alpha != 1:
+                share = share**self.alpha
             weight = weight * share.gather(1, labels.flatten(1)).view_as(labels)
         return weight
 

@@ -45,6 +45,7 @@ class RunConfig(BaseModel):
     loss: str = "pat"
     gamma: float | None = None
     beta: float | None = None
+    power: float | None = None
     max_margin: float | None = None
     scale: float | None = None
     sigma: float | None = None
@@ -54,6 +55,7 @@ class RunConfig(BaseModel):
     detach: bool | None = None
     size_weight: bool | None = None
     adaptive: bool | None = None
+    alpha: float | None = None
 
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=8, ge=1)
@@ -115,9 +117,9 @@ class RunConfig(BaseModel):
         devices does: BLV's noise is each process's own, and so is batch normalisation on CPUs.
         """
         # Runs from before there were these fields keep their names.
-        later = {"void_class": False, "devices": 1}
-        unnamed = {"accelerator"} | {name for name, default in later.items() if getattr(self, name) == default}
-        effective = self.model_dump(exclude=unnamed) | loss_parameters(self.loss) | self.loss_parameters
+        later = {"void_class": (False,), "devices": (1,), "alpha": (None, 1.0), "power": (None,)}
+        effective = self.model_dump(exclude={"accelerator"}) | loss_parameters(self.loss) | self.loss_parameters
+        effective = {name: value for name, value in effective.items() if value not in later.get(name, ())}
         digest = hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"
 
@@ -128,5 +130,6 @@ class RunConfig(BaseModel):
 
 
 LOSS_PARAMETERS = (
-    "gamma", "beta", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive",
+    "gamma", "beta", "power", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive",
+    "alpha",
 )  # fmt: skip

@@ -17,12 +17,17 @@ def machine_facts(device: torch.device) -> dict[str, Any]:
     """Device, threads, commit and versions."""
     on_gpu = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if on_gpu else f"{device.type} ({platform.machine()})",
+        "device": device_title(device),
         "threads": torch.get_num_threads(),
         "commit": commit(),
         "python": platform.python_version(),
         **versions("patlib", "torch", "lightning-fabric", "torchmetrics", "numpy"),
     }
+
+
+def device_title(device: torch.device) -> str:
+    """What a record calls a device: the GPU's name, or "cpu (x86_64)"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"
 
 
 def versions(*packages: str) -> dict[str, str | None]:

@@ -7,18 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
-
-def stop_with_parent() -> None:
-    """End this process as soon as the one that holds the other end of its standard input has ended."""
-
-    def watch() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+from patlib.parent import stop_with_parent
 
 
 def main(folder: str) -> None:

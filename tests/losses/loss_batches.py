@@ -20,6 +20,7 @@ SETTINGS: list[tuple[str, dict]] = [
     ("pat", {"T": 0.5, "detach": False}),
     ("pat", {"T": 20.0, "size_weight": False}),
     ("pat", {"T": 20.0, "adaptive": False}),
+    ("pat", {"T": 5.0, "alpha": 0.5}),
 ]
 
 

@@ -60,6 +60,17 @@ def class_balanced(logits: Tensor, target: Tensor, beta: float, class_pixels: li
     return mean([weights[y] * negative_log_likelihood(x, y) for _, x, y in pixels(logits, target, ignore_index)])
 
 
+def power_weights(power: float, class_pixels: list[int]) -> list[float]:
+    """n^-power, rescaled to sum to L."""
+    powers = [1 / count**power for count in class_pixels]
+    return [len(class_pixels) * value / math.fsum(powers) for value in powers]
+
+
+def power_weighted(logits: Tensor, target: Tensor, power: float, class_pixels: list[int], ignore_index=255) -> Tensor:
+    weights = power_weights(power, class_pixels)
+    return mean([weights[y] * negative_log_likelihood(x, y) for _, x, y in pixels(logits, target, ignore_index)])
+
+
 def class_balanced_focal(
     logits: Tensor, target: Tensor, beta: float, gamma: float, class_pixels: list[int], ignore_index: int = 255
 ) -> Tensor:
@@ -113,8 +124,9 @@ def pat(
     detach: bool = True,
     size_weight: bool = True,
     adaptive: bool = True,
+    alpha: float = 1.0,
 ) -> Tensor:
-    """PAT, Eq. 4 and 5, with every tensor of the size of the logits that the paper names."""
+    """PAT, Eq. 4 and 5, with every tensor of the size of the logits that the paper names; 1/S to the power alpha."""
     y, p = one_hot(target, logits.shape[1]), softmax(logits)
     size = y.sum(dim=(2, 3), keepdim=True)  # S (N, L, 1, 1)
     beta = 1 / torch.exp((p - 1 + epsilon) / temperature)
@@ -123,7 +135,7 @@ def pat(
     if not adaptive:
         beta = torch.ones_like(beta)
     # An absent class is 0/0 in Eq. 4; it has no pixel, hence no term.
-    share = y / torch.where(size > 0, size, torch.ones_like(size)) if size_weight else y
+    share = y / torch.where(size > 0, size, torch.ones_like(size)) ** alpha if size_weight else y
     return -(beta * share * torch.log(p)).sum() / logits.shape[0]
 
 

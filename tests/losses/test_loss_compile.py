@@ -13,12 +13,14 @@ METHODS = [
     ("ce", {}),
     ("focal", {"gamma": 0.5}),
     ("cb", {}),
+    ("cb", {"power": 0.5}),
     ("cbfocal", {}),
     ("bms", {}),
     ("ldam", {}),
     ("blv", {}),
     ("pat", {}),
     ("pat", {"detach": False, "eps": 0.1}),
+    ("pat", {"alpha": 0.5}),
 ]
 
 

@@ -74,11 +74,12 @@ def test_ignored_logits_do_not_matter(chosen, seed, value) -> None:
 @many
 @given(seeds, sides, sides)
 def test_enlarging_the_image_changes_nothing_but_unweighted_sums(chosen, seed, height, width) -> None:
-    """Nearest enlargement by 2: S, and the number of pixels, grow by 4."""
+    """Nearest enlargement by 2: S, and the number of pixels, grow by 4. PAT's sums then grow by 4^(1 - alpha)."""
     logits, target = random_batch(seed, 2, height, width)
     loss = build(chosen)
     enlarged = (tensor.repeat_interleave(2, -1).repeat_interleave(2, -2) for tensor in (logits, target))
-    growth = 4 if chosen[1].get("size_weight") is False else 1
+    alpha = chosen[1].get("alpha", 1) if chosen[1].get("size_weight", True) else 0
+    growth = 4 ** (1 - alpha) if chosen[0] == "pat" else 1
     assert_equal(loss(*enlarged), growth * loss(logits, target))
 
 

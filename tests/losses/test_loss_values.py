@@ -27,6 +27,10 @@ CASES: list[tuple[str, dict, Function]] = [
         for beta in (0, 0.9, 0.9999, 1 - 1e-6)
     ),
     *(
+        ("cb", {"power": power}, lambda x, y, power=power: reference.power_weighted(x, y, power, CLASS_PIXELS))
+        for power in (0, 0.5, 1)
+    ),
+    *(
         (
             "cbfocal",
             {"beta": beta, "gamma": gamma},
@@ -57,6 +61,11 @@ CASES: list[tuple[str, dict, Function]] = [
             {"T": 2, "size_weight": False, "detach": False},
             {"T": 2, "adaptive": False},
             {"T": 2, "adaptive": False, "size_weight": False},
+            {"T": 5, "alpha": 0},
+            {"T": 5, "alpha": 0.25},
+            {"T": 5, "eps": 0.1, "alpha": 0.5, "detach": False},
+            {"T": 5, "alpha": 0.5, "adaptive": False},
+            {"T": 5, "alpha": 1},
         )
     ),
 ]
@@ -111,9 +120,9 @@ def test_defaults_are_those_of_the_specification() -> None:
         "bms": {},
         "ldam": {"max_margin": 0.5, "scale": 20.0},
         "blv": {"sigma": 0.5, "law": "gaussian"},
-        "pat": {"T": 20.0, "eps": 0.0, "detach": True, "size_weight": True, "adaptive": True},
+        "pat": {"T": 20.0, "eps": 0.0, "detach": True, "size_weight": True, "adaptive": True, "alpha": 1.0},
     }
-    assert set(loss_parameters("cb")) == {"beta"}
+    assert set(loss_parameters("cb")) == {"beta", "power"}
     assert set(loss_parameters("cbfocal")) == {"beta", "gamma"} and loss_parameters("cbfocal")["gamma"] == 2.0
 
 
@@ -177,6 +186,34 @@ def test_uniform_logits_of_two_images_cost_log_l_a_present_class() -> None:
     target = torch.tensor([[[0, 0, 0, 1]], [[2, 2, 255, 255]]])
     value = build_loss("pat", 5, T=20)(torch.zeros(2, 5, 1, 4), target).item()
     assert value == pytest.approx((2 + 1) / 2 * math.log(5) * math.exp(0.8 / 20), rel=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "divisors"), [(0.25, (2, 1)), (0.5, (4, 1)), (1, (16, 1)), (0, (1, 1))])
+def test_alpha_is_the_power_of_the_mask_size(alpha: float, divisors: tuple[int, int]) -> None:
+    """16 and 1 pixels of two classes, the third absent, and a second image that is all ignored but counts in B."""
+    target = torch.tensor([[[0] * 16 + [1]], [[255] * 17]])
+    value = build_loss("pat", 3, adaptive=False, alpha=alpha)(torch.zeros(2, 3, 1, 17), target).item()
+    assert value == pytest.approx((16 / divisors[0] + 1 / divisors[1]) / 2 * math.log(3), rel=1e-6)
+
+
+def test_with_alpha_one_the_size_weight_is_exactly_the_float32_reciprocal() -> None:
+    sizes = torch.arange(1, 40)
+    target = torch.arange(39).repeat_interleave(sizes).view(1, 1, -1)
+    _, weight = build_loss("pat", 39, adaptive=False, alpha=1).per_pixel(
+        torch.zeros(1, 39, 1, len(target[0, 0])), target
+    )
+    assert torch.equal(weight[0, 0], (1 / sizes.float())[target[0, 0]])
+
+
+def test_alpha_zero_leaves_out_the_size_weight(batch: tuple[Tensor, Tensor]) -> None:
+    stated = value_and_gradient(build_loss("pat", NUM_CLASSES, alpha=0), *batch)
+    without = value_and_gradient(build_loss("pat", NUM_CLASSES, size_weight=False), *batch)
+    assert torch.equal(stated[0], without[0]) and torch.equal(stated[1], without[1])
+
+
+def test_power_weights_are_inverse_roots_of_counts_that_sum_to_the_number_of_classes() -> None:
+    weights = build_loss("cb", 3, [900, 0, 9], power=0.5).class_weights
+    torch.testing.assert_close(weights, torch.tensor([1 / 30, 1 / 3, 1 / 3], dtype=torch.float64) * 3 / 0.7)
 
 
 @pytest.mark.parametrize("flow", [False, True])

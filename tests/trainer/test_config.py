@@ -28,6 +28,8 @@ def test_defaults_follow_the_paper_and_its_released_code():
         ({"loss": "pat", "gamma": 2.0}, "it takes: T, eps, detach"),
         ({"T": -1.0}, "T must be a number above 0"),
         ({"loss": "blv", "law": "x"}, "law must be one of"),
+        ({"alpha": 1.5}, "alpha must be a number in"),
+        ({"loss": "cbfocal", "power": 0.5}, "loss 'cbfocal' has no parameter 'power'"),
         ({"data_seed": -1}, "data_seed"),
         ({"image_height": 64}, "given together"),
         ({"image_height": 8, "image_width": 8}, "image_height"),
@@ -48,6 +50,7 @@ def test_loss_parameters_hold_only_what_was_set():
 def test_run_names_differ_exactly_when_what_is_run_differs():
     base = RunConfig()
     assert base.run_name == RunConfig(accelerator="cpu").run_name == RunConfig(T=20.0).run_name
+    assert base.run_name == RunConfig(alpha=1.0).run_name
     others = [
         RunConfig(T=5.0),
         RunConfig(seed=1),
@@ -55,8 +58,13 @@ def test_run_names_differ_exactly_when_what_is_run_differs():
         RunConfig(epochs=3),
         RunConfig(precision="bf16"),
         RunConfig(void_class=True),
+        RunConfig(alpha=0.5),
+        RunConfig(alpha=0.0),
+        RunConfig(loss="cb"),
+        RunConfig(loss="cb", power=0.5),
+        RunConfig(loss="cb", power=0.0),
     ]
-    assert len({config.run_name for config in [base, *others]}) == 7
+    assert len({config.run_name for config in [base, *others]}) == 12
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)

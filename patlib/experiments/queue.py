@@ -1,0 +1,270 @@
+"""A queue of runs in processes of their own, most telling first, for as long as a budget of time lasts.
+
+Whatever ends a run before its record (the end of the budget, Ctrl-C, a killed queue) leaves it to go on from its last
+epoch the next time. Several queues may share a folder: a run is made under its lock, so none repeats another's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal
+
+import torch
+
+from patlib.cells import hold, is_there
+from patlib.experiments.durations import Durations, spoken
+from patlib.experiments.worker import BUSY, DONE, NO_DATA
+from patlib.files import replacing
+from patlib.progress import last_line
+from patlib.runs import read_record, read_records
+from patlib.trainer.config import RunConfig
+
+WORKER = (sys.executable, "-m", "patlib.experiments.worker")
+POLL_SECONDS = 0.2
+BUSY_SECONDS = 10.0  # between two looks at what another process runs
+GRACE_SECONDS = 5.0  # from asking a run to stop to stopping it
+
+
+@dataclass
+class QueueResult:
+    """How the runs of a queue ended, in numbers; ``failed`` has (run name, last line of the error)."""
+
+    done: int = 0
+    there: int = 0
+    without_data: int = 0
+    elsewhere: int = 0
+    left: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        counts = {
+            "done": self.done, "there before": self.there, "failed": len(self.failed),
+            "without their dataset": self.without_data, "run by another process": self.elsewhere, "left": self.left,
+        }  # fmt: skip
+        return "runs: " + (", ".join(f"{count} {what}" for what, count in counts.items() if count) or "none")
+
+
+def state_of(config: RunConfig, runs: Path, records: Path) -> Literal["there", "started", "missing"]:
+    """Whether a run has its record (with its weights, or kept without), was begun, or neither."""
+    if is_there(config, records) or is_there(config, runs):
+        return "there"
+    return "started" if (runs / config.run_path / "unfinished").is_dir() else "missing"
+
+
+def keep_record(config: RunConfig, runs: Path, records: Path) -> None:
+    """Copy a run's record, without its weights, to where records are kept."""
+    source, target = runs / config.run_path / "record.json", records / config.run_path / "record.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_bytes(source.read_bytes())
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # whoever reads a file of it wants to see how far the queue is
+
+
+def run_queue(
+    configs: Iterable[RunConfig],
+    runs: str | Path,
+    records: str | Path,
+    minutes: float,
+    workers: int = 1,
+    nice: int = 10,
+    say: Callable[[str], object] = _print,
+) -> QueueResult:
+    """Make the runs that have no record, ``workers`` at a time, for so many minutes; those begun before go first.
+
+    Each run has its folder below ``runs``, and its record is copied below ``records`` when it ends. A run that fails
+    does not stop the rest; a dataset that is not here is said once. Each process is given ``nice``, its share of the
+    processors (unless OMP_NUM_THREADS says how many), and on CUDA one GPU, in turn. ``say`` is told what begins and
+    what ends. Raises ValueError for less than one worker or no time.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    if minutes <= 0:
+        raise ValueError(f"minutes must be above 0, got {minutes:g}")
+    queue = _Queue(Path(runs).resolve(), Path(records).resolve(), workers, nice, say)
+    queue.fill(configs)
+    try:
+        queue.work(time.monotonic() + 60 * minutes)
+    finally:
+        queue.stop()
+    return queue.result
+
+
+@dataclass
+class _Child:
+    """One run in a process of its own."""
+
+    config: RunConfig
+    process: subprocess.Popen
+    said: IO[str]
+    errors: IO[str]
+    began: float
+
+    def message(self) -> str:
+        """What it printed, or the end of its errors if it had no time to."""
+        texts = []
+        for file in (self.said, self.errors):
+            file.seek(0)
+            texts.append(file.read().strip())
+            file.close()
+        return texts[0] or last_line(texts[1]) or "it said nothing"
+
+
+class _Queue:
+    def __init__(self, runs: Path, records: Path, workers: int, nice: int, say: Callable[[str], object]) -> None:
+        self.runs, self.records, self.workers, self.nice, self.say = runs, records, workers, nice, say
+        self.environments = _environments(workers)
+        self.threads = 1 if torch.cuda.is_available() else int(self.environments[0]["OMP_NUM_THREADS"])
+        self.waiting: list[RunConfig] = []
+        self.running: dict[int, _Child] = {}
+        self.looked: dict[Path, float] = {}  # when a run was last seen to be another process's
+        self.absent: set[str] = set()
+        self.result = QueueResult()
+        runs.mkdir(parents=True, exist_ok=True)
+        self.durations = Durations([*read_records(records), *read_records(runs)])
+
+    def fill(self, configs: Iterable[RunConfig]) -> None:
+        """Sort out what is there; what was begun goes first, then the order given."""
+        unique = {config.run_path: config for config in configs}.values()
+        states = {config.run_path: state_of(config, self.runs, self.records) for config in unique}
+        for config in unique:
+            if states[config.run_path] == "there":
+                self._found(config)
+        for state in ("started", "missing"):
+            self.waiting += [config for config in unique if states[config.run_path] == state]
+
+    def work(self, deadline: float) -> None:
+        """Keep all workers busy until the deadline, or until nothing is left that this queue can do."""
+        while time.monotonic() < deadline:
+            for slot in range(self.workers):
+                child = self.running.get(slot)
+                if child and child.process.poll() is not None:
+                    self._ended(self.running.pop(slot))
+                if slot not in self.running and (config := self._next()):
+                    self.running[slot] = self._start(config, slot)
+            if not self.running:
+                break
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End the processes that still run, and count what is left."""
+        for child in self.running.values():
+            child.process.terminate()
+        end = time.monotonic() + GRACE_SECONDS
+        for child in self.running.values():
+            try:
+                child.process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            self._close(child)
+            if is_there(child.config, self.runs):  # it ended on its own just before
+                keep_record(child.config, self.runs, self.records)
+                self.result.done += 1
+            else:
+                self.result.left += 1
+                self.say(f"stopped {child.config.run_name}: it goes on next time")
+        self.running.clear()
+        elsewhere = sum(config.run_path in self.looked for config in self.waiting)
+        self.result.elsewhere += elsewhere
+        self.result.left += len(self.waiting) - elsewhere
+
+    def _next(self) -> RunConfig | None:
+        """Take the first waiting run that can be begun."""
+        now = time.monotonic()
+        for config in list(self.waiting):
+            if config.dataset in self.absent:
+                self.waiting.remove(config)
+                self.result.without_data += 1
+            elif is_there(config, self.runs):
+                self.waiting.remove(config)
+                self._found(config)
+            elif now - self.looked.get(config.run_path, -BUSY_SECONDS) >= BUSY_SECONDS:
+                try:
+                    with hold(config, self.runs):
+                        pass
+                except BlockingIOError:
+                    self.looked[config.run_path] = now
+                    continue
+                self.looked.pop(config.run_path, None)
+                self.waiting.remove(config)
+                return config
+        return None
+
+    def _start(self, config: RunConfig, slot: int) -> _Child:
+        said, errors = _temporary(), _temporary()
+        process = subprocess.Popen(
+            [*WORKER, config.model_dump_json(), str(self.runs), str(self.nice)],
+            stdin=subprocess.PIPE, stdout=said, stderr=errors, env=self.environments[slot],
+        )  # fmt: skip
+        seconds = self.durations.of(config)
+        about = "" if seconds is None else f", about {spoken(seconds / self.threads)}"
+        self._tell(f"began {config.run_name}{about}")
+        return _Child(config, process, said, errors, time.monotonic())
+
+    def _ended(self, child: _Child) -> None:
+        config, status = child.config, child.process.returncode
+        message = self._close(child)
+        if is_there(config, self.runs):
+            keep_record(config, self.runs, self.records)
+            self.durations.add(read_record(self.records / config.run_path / "record.json"))
+            self.result.done += 1
+            self._tell(f"done {config.run_name} in {spoken(time.monotonic() - child.began)}; {self._time_left()}")
+        elif status == BUSY:
+            self.looked[config.run_path] = time.monotonic()
+            self.waiting.insert(0, config)
+        elif status == NO_DATA:
+            if config.dataset not in self.absent:
+                self._tell(f"{config.dataset} is not run: {message}")
+            self.absent.add(config.dataset)
+            self.result.without_data += 1
+        else:
+            if status < 0:
+                message = f"it was killed (signal {-status}), for want of memory perhaps"
+            elif status == DONE:
+                message = "it left no record"
+            self.result.failed.append((config.run_name, last_line(message)))
+            self._tell(f"failed {config.run_name}: {last_line(message)}")
+
+    def _close(self, child: _Child) -> str:
+        if child.process.stdin:
+            child.process.stdin.close()
+        return child.message()
+
+    def _found(self, config: RunConfig) -> None:
+        self.result.there += 1
+        if not is_there(config, self.records):
+            keep_record(config, self.runs, self.records)
+
+    def _time_left(self) -> str:
+        left = [*self.waiting, *(child.config for child in self.running.values())]
+        seconds, unknown = self.durations.total(left)
+        known = f", about {spoken(seconds / self.threads / self.workers)}" if len(left) > unknown else ""
+        others = f" and {unknown} of unknown length" if unknown and known else ""
+        return f"{len(left)} left{known}{others}"
+
+    def _tell(self, text: str) -> None:
+        self.say(f"{time.strftime('%H:%M')} {text}")
+
+
+def _temporary() -> IO[str]:
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+
+
+def _environments(workers: int) -> Sequence[dict[str, str]]:
+    """The environment of each worker: its GPU, in turn, or its share of the processors."""
+    if torch.cuda.is_available():
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        gpus = visible or [str(number) for number in range(torch.cuda.device_count())]
+        return [{**os.environ, "CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(workers)]
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+    return [{**os.environ, "OMP_NUM_THREADS": threads}] * workers

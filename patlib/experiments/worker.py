@@ -1,0 +1,43 @@
+"""A process that does one run of a queue: ``python -m patlib.experiments.worker CONFIG RUNS NICE``.
+
+Its standard input is a pipe from the queue, whose end is how it learns that the queue is gone. How it ended is its exit
+status, and why is what it prints.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from patlib.parent import stop_with_parent
+
+DONE, FAILED, NO_DATA, BUSY = 0, 1, 66, 75
+"""Exit statuses: the record is there; the run failed; its dataset is not here; another process runs it."""
+
+
+def main(config_json: str, runs: str, nice: str) -> int:
+    """Do the run; returns the exit status."""
+    stop_with_parent()
+    if hasattr(os, "nice"):
+        os.nice(int(nice))
+    # Imported now, because it takes seconds, in which this process should give way, and end with its parent, too.
+    from patlib.cells import run_cell
+    from patlib.data import DataError
+    from patlib.runs import plain_cell
+    from patlib.trainer import open_dataset
+    from patlib.trainer.config import RunConfig
+
+    config = RunConfig.model_validate_json(config_json)
+    try:
+        open_dataset(config, progress=False)
+    except (DataError, OSError) as error:
+        print(error)
+        return NO_DATA
+    outcome = run_cell(plain_cell, config, Path(runs), lambda name: None)
+    print(outcome.error)
+    return {"done": DONE, "there": DONE, "busy": BUSY, "failed": FAILED}[outcome.state]
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
