@@ -1,8 +1,8 @@
 """Every study of this project, declared once: its question, its runs, their scales, and the order of them all.
 
-A study is data. Its cells name the rows of its table and the fields of :class:`~patlib.trainer.config.RunConfig` that make
-them, and a scale gives the rest: "laptop" is what processors can do in days, "full" the paper's length on a GPU. A run
-that two studies share (PAT is a row of most) is one run, because its folder is named by what it computes.
+A study is data. Its cells name the rows of its table and the fields of :class:`~patlib.trainer.config.RunConfig` that
+make them, and a scale gives the rest: "laptop" is what processors can do in days, "full" the paper's length on a GPU. A
+run that two studies share (PAT is a row of most) is one run, because its folder is named by what it computes.
 """
 
 from __future__ import annotations

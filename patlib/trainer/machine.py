@@ -15,7 +15,6 @@ import torch
 
 def machine_facts(device: torch.device) -> dict[str, Any]:
     """Device, threads, commit and versions."""
-    on_gpu = device.type == "cuda"
     return {
         "device": device_title(device),
         "threads": torch.get_num_threads(),
