@@ -213,7 +213,7 @@ fit(RunConfig(**{settings}), Path(sys.argv[1]), progress=False, resume=sys.argv[
 def test_a_run_that_is_killed_at_random_moments_ends_as_one_left_alone(devices, tmp_path, monkeypatch):
     monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
     settings = {
-        "model_width": 4, "epochs": 4, "batch_size": 8, "image_height": 32, "image_width": 48, "accelerator": "cpu",
+        "model_width": 2, "epochs": 4, "batch_size": 8, "image_height": 16, "image_width": 20, "accelerator": "cpu",
         "devices": devices, "loss": "blv",
     }  # fmt: skip
     command = [sys.executable, "-c", RUN.replace("{settings}", repr(settings))]
@@ -224,7 +224,7 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_one_left_alone(devices, 
         process = subprocess.Popen([*command, tmp_path / "killed", "on", "0.2"], stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n"
         try:
-            process.wait(chance.uniform(1, 4) * devices if kills < 3 else None)
+            process.wait(chance.uniform(1, 4) * devices if kills < 3 - devices else None)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
