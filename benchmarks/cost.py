@@ -30,7 +30,7 @@ from measuring import Step, device_name, machine, peak_bytes, quartiles, ratios,
 from torch import Tensor
 from tqdm import tqdm
 
-from patlib.data import IGNORE_INDEX
+from patlib.datasets import IGNORE_INDEX
 from patlib.files import write_json
 from patlib.losses import LOSSES, build_loss
 from patlib.models import build_model

@@ -23,7 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from patlib import runs
+from patlib.experiments import runner
 from patlib.files import write_json
 from patlib.trainer.config import RunConfig
 
@@ -41,7 +41,7 @@ def drive(folder: Path, cells: int, workers: int | None = None, barrier: Any = N
     configs = [RunConfig(seed=seed, accelerator="cpu") for seed in range(cells)]
     if barrier is not None:
         barrier.wait()
-    failures = runs.run_grid(configs, folder, False, leave_record, workers)
+    failures = runner.run_grid(configs, folder, False, leave_record, workers)
     assert not failures, failures[0]
 
 

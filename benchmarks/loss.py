@@ -22,7 +22,7 @@ from cost import LITERAL, Loss, Scale, literal_pat, synthetic_batch
 from measuring import Clocked, Step, device_name, machine, peak_bytes, quartiles, ratios, rounds, shown
 from torch import Tensor
 
-from patlib.data import IGNORE_INDEX
+from patlib.datasets import IGNORE_INDEX
 from patlib.files import write_json
 from patlib.losses import LOSSES, build_loss, mask_sizes
 

@@ -33,8 +33,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from trainer_profile import profile
 
-from patlib import data
-from patlib.data import Split
+from patlib import datasets
+from patlib.datasets import Split
 from patlib.files import write_json
 from patlib.losses import PixelLoss, build_loss
 from patlib.models import build_model
@@ -88,11 +88,11 @@ class Bench:
     def __init__(self, fabric: Fabric, scale: Scale, folder: Path) -> None:
         torch.manual_seed(0)
         self.fabric, self.scale = fabric, scale
-        scenes = data.prepare("synthetic", scale.size, cache=folder, progress=False).splits["train"]
+        scenes = datasets.prepare("synthetic", scale.size, cache=folder, progress=False).splits["train"]
         rows = np.arange(scale.images) % len(scenes)
         split = Split(scenes.images[rows], scenes.masks[rows], tuple(str(row) for row in range(scale.images)))
         write_files(folder / "files", split, scale.source)
-        spec = data.get_spec("synthetic")
+        spec = datasets.get_spec("synthetic")
         network = build_model("segnet", spec.num_classes, scale.model_width).to(memory_format=torch.channels_last)
         # A learning rate of 0 costs the same arithmetic, and leaves every epoch the same network.
         optimizer = torch.optim.Adam(network.parameters(), lr=0.0, fused=True)

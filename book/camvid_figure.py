@@ -16,10 +16,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from patlib import plots, runs, trainer
-from patlib.data import PreparedDataset, Split
+from patlib import trainer
+from patlib.datasets import PreparedDataset, Split
 from patlib.files import replacing
 from patlib.metrics import frequency_groups
+from patlib.teaching import plots
+from patlib.trainer import predict, records
 from patlib.trainer.config import RunConfig
 
 
@@ -36,10 +38,10 @@ def chosen(dataset: PreparedDataset) -> list[int]:
 
 def draw(folder: Path, out: Path) -> None:
     """Write the figure as a PNG of at most 256 colours, which keeps it small."""
-    dataset = trainer.open_dataset(RunConfig(**runs.read_records(folder)[0]["config"]))
+    dataset = trainer.open_dataset(RunConfig(**records.read_records(folder)[0]["config"]))
     test, rows = dataset.splits["test"], chosen(dataset)
     split = Split(test.images[rows], test.masks[rows], tuple(test.names[row] for row in rows))
-    predicted = {plots.METHOD_LABELS[loss]: labels for loss, labels in runs.predictions_of(folder, split).items()}
+    predicted = {plots.METHOD_LABELS[loss]: labels for loss, labels in predict.predictions_of(folder, split).items()}
     matplotlib.use("Agg")
     plots.use_style()
     figure = plots.prediction_figure(split.images, split.masks, predicted, dataset.spec)

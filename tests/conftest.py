@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_run import TINY
 
-from patlib import data
-from patlib.data import PreparedDataset, Split
+from patlib import datasets
+from patlib.datasets import PreparedDataset, Split
 from patlib.trainer import fit
 from patlib.trainer.config import RunConfig
 
@@ -14,7 +14,7 @@ from patlib.trainer.config import RunConfig
 def tiny_dataset(tmp_path_factory):
     """Random images 16x20 whose label follows brightness; 10 classes, of which 3 occur, and some void."""
     generator = np.random.default_rng(0)
-    spec = data.get_spec("synthetic")
+    spec = datasets.get_spec("synthetic")
     splits, counts = {}, {}
     for name, number in {"train": 10, "val": 3, "test": 3}.items():
         masks = generator.integers(0, 3, (number, 16, 20)).astype(np.uint8)

@@ -1,16 +1,13 @@
-"""The commands `patlib data list | prepare | show`, and how any command reports what a user can mend.
-
-Whatever takes long to import is imported inside the command that needs it, so that `patlib --help` answers at once.
-"""
+"""The commands `patlib data list | prepare | show`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from patlib.cli.messages import plain_errors, table
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
@@ -23,18 +20,6 @@ Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, 
 Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
 
 
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
-    from patlib.data import DataError
-
-    try:
-        yield
-    except (DataError, ValueError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """(height, width) from a text such as "90x120"."""
     if text is None:
@@ -45,18 +30,11 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Left-aligned columns; the first row is the header."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
-
-
 @data_app.command("list")
 def list_datasets(root: Root = None) -> None:
     """Name every dataset, and say whether it is on this machine."""
-    from patlib.data import DATASETS
-    from patlib.data.reading import data_root, locate
+    from patlib.datasets import DATASETS
+    from patlib.datasets.sources import data_root, locate
 
     rows = [("name", "classes", "paper size", "found", "licence")]
     for spec in DATASETS.values():
@@ -81,7 +59,7 @@ def prepare_dataset(
     download: Download = False,
 ) -> None:
     """Decode and resize a dataset once; say where it lies and how its classes are distributed."""
-    from patlib.data import prepare
+    from patlib.datasets import prepare
 
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
@@ -109,8 +87,8 @@ def show_dataset(
     seed: Seed = 0,
 ) -> None:
     """Write a contact sheet: images beside their masks, with the colours of the classes."""
-    from patlib.data import prepare
-    from patlib.data.sheet import contact_sheet
+    from patlib.datasets import prepare
+    from patlib.datasets.contact_sheet import contact_sheet
 
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed)

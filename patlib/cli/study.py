@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from patlib.cli_data import plain_errors, table
+from patlib.cli.messages import plain_errors, table
 
 if TYPE_CHECKING:
     from patlib.experiments.studies import Scale
@@ -42,7 +42,7 @@ def list_studies(scale: ScaleName = None, runs: Runs = RUNS, records: Records = 
     from patlib.experiments import studies
     from patlib.experiments.durations import Durations
     from patlib.experiments.queue import state_of
-    from patlib.runs import read_records
+    from patlib.trainer.records import read_records
 
     with plain_errors():
         chosen = parse_scale(scale)
@@ -114,8 +114,7 @@ def show_table(
     records: Records = RECORDS,
 ) -> None:
     """Show a study's table from the records that are there: mean ± standard deviation, and the number of seeds."""
-    from patlib import tables
-    from patlib.experiments import studies
+    from patlib.experiments import studies, tables
 
     with plain_errors():
         study = studies.get_study(name)

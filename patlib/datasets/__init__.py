@@ -1,7 +1,7 @@
 """Datasets: what they are (`DatasetSpec`), and how to get one as arrays (`prepare`)."""
 
-from patlib.data.prepared import DATASETS, PreparedDataset, Split, get_spec, prepare
-from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec, colourise
+from patlib.datasets.prepared import DATASETS, PreparedDataset, Split, get_spec, prepare
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec, colourise
 
 __all__ = [
     "DATASETS",

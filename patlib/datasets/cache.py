@@ -26,8 +26,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from patlib.data.reading import Item, Source
-from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.datasets.sources import Item, Source
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -45,7 +45,7 @@ def fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
-def write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
+def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
     """Prepare into a temporary sibling, then rename: a crash leaves no half `folder`, and two writers never mix.
 
     Raises:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from patlib.data.reading import Item, Source, load_pair, require_pair
-from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.datasets.sources import Item, Source, load_pair, require_pair
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 
 # The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
 CLASSES = {

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patlib.data.reading import Source, paired_source
-from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.data.splits import pooled, val_from_train
+from patlib.datasets.sources import Source, paired_source
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.datasets.splits import pooled, val_from_train
 
 # The colours of the benchmark, which readers know by heart; not all can be told apart without red or green cones.
 CLASSES = {

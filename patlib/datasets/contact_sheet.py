@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from patlib.data.prepared import PreparedDataset
-from patlib.data.spec import VOID_COLOUR, colourise
+from patlib.datasets.prepared import PreparedDataset
+from patlib.datasets.spec import VOID_COLOUR, colourise
 
 PAIRS_PER_ROW = 3
 

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from patlib.data.reading import Item, Pair, Source, require_pair
-from patlib.data.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.data.splits import pooled, val_from_train
+from patlib.datasets.sources import Item, Pair, Source, require_pair
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.datasets.splits import pooled, val_from_train
 
 # No two are alike under any common kind of colour blindness.
 CLASSES = {

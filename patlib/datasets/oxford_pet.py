@@ -14,9 +14,9 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from patlib.data.reading import Source, paired_source
-from patlib.data.spec import DataError, DatasetSpec
-from patlib.data.splits import pooled, val_from_train
+from patlib.datasets.sources import Source, paired_source
+from patlib.datasets.spec import DataError, DatasetSpec
+from patlib.datasets.splits import pooled, val_from_train
 
 CLASSES = {
     "pet": (214, 94, 0),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
-from patlib.data.spec import DataError, DatasetSpec
+from patlib.datasets.spec import DataError, DatasetSpec
 
 Pair = tuple[Image.Image, Image.Image]
 """An RGB image and a mask of class ids (mode "L"), of the same size."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from patlib.data.spec import IGNORE_INDEX
+from patlib.datasets.spec import IGNORE_INDEX
 
 HEIGHT, WIDTH = 128, 192
 SKY, BUILDING, ROAD, SIDEWALK, VEGETATION, CAR, POLE, SIGN, PERSON, BICYCLIST = range(10)

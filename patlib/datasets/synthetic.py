@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from patlib.data import street
-from patlib.data.reading import Item, Pair, Source
-from patlib.data.spec import DatasetSpec
+from patlib.datasets import street
+from patlib.datasets.sources import Item, Pair, Source
+from patlib.datasets.spec import DatasetSpec
 
 # The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
 CLASSES = {

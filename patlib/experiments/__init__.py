@@ -1,3 +1,6 @@
-"""What is run to answer a question: the studies, in which order their runs are made, and what came of them.
+"""What stands on many runs: grids and studies, where and how they are run, and the tables and statistics of records.
 
-Everything here knows configurations and records; nothing knows how a network is trained."""
+A grid or a study is data (``grids``, ``studies``); ``cell`` makes one run under a lock, ``runner``, ``cluster`` and
+``queue`` many; ``tables`` and ``statistics`` read records. Nothing here knows the paper's numbers, nor a notebook but
+the one that is a run's ``report``.
+"""

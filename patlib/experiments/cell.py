@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from patlib.trainer.config import RunConfig
 
-Cell = Callable[[RunConfig, Path], object]
+Job = Callable[[RunConfig, Path], object]
 """What a cell does: given its configuration and the folder of all runs, leave ``record.json`` in the run's folder."""
 
 
@@ -33,7 +33,7 @@ def is_there(config: RunConfig, folder: Path) -> bool:
 
 
 @contextmanager
-def hold(config: RunConfig, folder: Path) -> Iterator[None]:
+def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
     """Hold the lock of a run; BlockingIOError at once if another process holds it."""
     own = folder / config.run_path
     own.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def hold(config: RunConfig, folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
-def run_cell(cell: Cell, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+def run_cell(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
     """Run a cell unless it has a record or another process runs it; calls ``started`` with its name when it begins.
 
     An error becomes the outcome "failed", and ``error.txt`` with its traceback in the run's folder.
@@ -58,13 +58,13 @@ def run_cell(cell: Cell, config: RunConfig, folder: Path, started: Callable[[str
     if is_there(config, folder):
         return Outcome("there")
     try:
-        with hold(config, folder):
+        with hold_run(config, folder):
             return Outcome("there") if is_there(config, folder) else _run(cell, config, folder, started)
     except BlockingIOError:
         return Outcome("busy")
 
 
-def _run(cell: Cell, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+def _run(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
     started(config.run_name)
     try:
         cell(config, folder)

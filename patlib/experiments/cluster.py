@@ -15,7 +15,7 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patlib.cells import Cell, Outcome, failed, run_cell
+from patlib.experiments.cell import Job, Outcome, failed, run_cell
 from patlib.trainer.config import RunConfig
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _cuda_devices() -> list[str]:
 
 
 def run_cells(
-    client: Client, cell: Cell, configs: Iterable[RunConfig], folder: Path, started: Started
+    client: Client, cell: Job, configs: Iterable[RunConfig], folder: Path, started: Started
 ) -> Iterator[tuple[RunConfig, Outcome]]:
     """Run cells on a cluster; yields each with its outcome as it ends. ``started`` is told what begins on a worker.
 
@@ -150,7 +150,7 @@ def run_cells(
     client.unsubscribe_topic(topic)
 
 
-def _work(cell: Cell, config: RunConfig, folder: Path, topic: str) -> Outcome:
+def _work(cell: Job, config: RunConfig, folder: Path, topic: str) -> Outcome:
     import distributed
 
     worker = distributed.get_worker()

@@ -8,9 +8,9 @@ from statistics import median
 
 import torch
 
-from patlib.runs import Record
 from patlib.trainer.config import RunConfig
 from patlib.trainer.machine import device_title
+from patlib.trainer.records import Record
 
 KIND = (
     "dataset", "protocol", "image_height", "image_width", "void_class", "model", "model_width", "released_head",

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from patlib.cells import Outcome
+from patlib.experiments.cell import Outcome
 
 
 class GridProgress:

@@ -18,13 +18,13 @@ from typing import IO, Literal
 
 import torch
 
-from patlib.cells import hold, is_there
+from patlib.experiments.cell import hold_run, is_there
 from patlib.experiments.durations import Durations, spoken
+from patlib.experiments.progress import last_line
 from patlib.experiments.worker import BUSY, DONE, NO_DATA
 from patlib.files import replacing
-from patlib.progress import last_line
-from patlib.runs import read_record, read_records
 from patlib.trainer.config import RunConfig
+from patlib.trainer.records import read_record, read_records
 
 WORKER = (sys.executable, "-m", "patlib.experiments.worker")
 POLL_SECONDS = 0.2
@@ -190,7 +190,7 @@ class _Queue:
                 self._found(config)
             elif now - self.looked.get(config.run_path, -BUSY_SECONDS) >= BUSY_SECONDS:
                 try:
-                    with hold(config, self.runs):
+                    with hold_run(config, self.runs):
                         pass
                 except BlockingIOError:
                     self.looked[config.run_path] = now

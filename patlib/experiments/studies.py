@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from patlib.grids import ARMS, GRIDS, METHODS, NETWORKS, Cell
+from patlib.experiments.grids import ARMS, GRIDS, METHODS, NETWORKS, Cell
 from patlib.trainer.config import RunConfig
 
 Scale = Literal["laptop", "full"]

@@ -11,12 +11,11 @@ import pandas as pd
 import torch
 from scipy.special import stdtrit  # scipy.stats has the same quantile, and takes far longer to import
 
+from patlib.experiments.grids import cell_config, get_grid
 from patlib.files import replacing
-from patlib.grids import cell_config, get_grid
 from patlib.metrics import confusion_scores, frequency_groups
-from patlib.published import PUBLISHED
-from patlib.runs import Record, read_record
 from patlib.trainer.config import RunConfig
+from patlib.trainer.records import Record, read_record
 
 PERCENT = ("miou", "pixel_acc", "mean_acc", "mean_dice", "miou_head", "miou_medium", "miou_tail", "released_miou")
 COLUMNS = {
@@ -34,7 +33,7 @@ NOT_RUN = "not run"
 Runs = Mapping[tuple[Any, ...], RunConfig]
 """Runs under the words of their row in a table, and their seed."""
 
-_LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}
+LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}
 
 
 def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> dict[str, float]:
@@ -66,8 +65,8 @@ def grid_scores(
 ) -> pd.DataFrame:
     """One row a finished run of a grid, indexed by the cell's row and the seed; per cent where it is a fraction.
 
-    Only the records that :func:`~patlib.grids.grid_configs` names are read, so that runs at another scale in the same
-    folder cannot slip in. A run without a record has no row.
+    Only the records that :func:`~patlib.experiments.grids.grid_configs` names are read, so that runs at another scale
+    in the same folder cannot slip in. A run without a record has no row.
     """
     return run_scores(_grid_runs(grid, base, seeds), folder, checkpoint, split)
 
@@ -104,7 +103,7 @@ def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
 
 def summary(grid: str, scores: pd.DataFrame, names: Iterable[str] = tuple(COLUMNS)) -> pd.DataFrame:
     """Mean +- standard deviation over seeds of every cell, as text, and the number of seeds; "not run" without any."""
-    return row_summary([cell.row for cell in get_grid(grid)], scores, names, _LEVELS.get(grid))
+    return row_summary([cell.row for cell in get_grid(grid)], scores, names, LEVELS.get(grid))
 
 
 def row_summary(
@@ -115,34 +114,11 @@ def row_summary(
 ) -> pd.DataFrame:
     """As :func:`summary`, of the rows that are named; ``levels`` heads their words."""
     lines = {
-        row: {COLUMNS[name]: _spread(runs_of(scores, row), name) for name in names}
+        row: {COLUMNS[name]: mean_and_spread(runs_of(scores, row), name) for name in names}
         | {"seeds": len(runs_of(scores, row))}
         for row in rows
     }
-    return _framed(lines, levels)
-
-
-def paper_beside_ours(grid: str, scores: pd.DataFrame, published: str) -> pd.DataFrame:
-    """One dataset of one of the paper's tables: published, ours, and the difference ours - paper in points.
-
-    ``published`` names a dataset as :data:`~patlib.published.PUBLISHED` does. Table 1's "Dice Err" stands beside both
-    candidates for it, and no difference is formed where it is not known what was measured.
-    """
-    lines = {}
-    for cell in get_grid(grid):
-        printed, runs = PUBLISHED[grid][published][cell.row], runs_of(scores, cell.row)
-        line: dict[tuple[str, str], Any] = {}
-        for name, value in zip(("miou", "pixel_acc"), printed, strict=False):
-            line[COLUMNS[name], "paper"] = f"{value:.2f}"
-            line[COLUMNS[name], "ours"] = _spread(runs, name)
-            line[COLUMNS[name], "difference"] = f"{runs[name].mean() - value:+.2f}" if len(runs) else "-"
-        if len(printed) == 3:
-            line['"Dice Err"', "paper"] = f"{printed[2]:.2f}"
-            for name in ("dice_err", "cross_entropy"):
-                line[COLUMNS[name], "ours"] = _spread(runs, name)
-        line["seeds", "ours"] = len(runs)
-        lines[cell.row] = line
-    return _framed(lines, _LEVELS.get(grid))
+    return framed(lines, levels)
 
 
 def paired(scores: pd.DataFrame, row: tuple[str, ...], other: tuple[str, ...], name: str) -> dict[str, float]:
@@ -238,7 +214,7 @@ def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], 
             yield key, read_record(path)
 
 
-def _spread(runs: pd.DataFrame, name: str) -> str:
+def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
     if not len(runs):
         return NOT_RUN
     digits = 2 if name in PERCENT else 3
@@ -246,7 +222,7 @@ def _spread(runs: pd.DataFrame, name: str) -> str:
     return f"{mean} ± {runs[name].std(ddof=1):.{digits}f}" if len(runs) > 1 else mean
 
 
-def _framed(lines: dict[tuple[str, ...], dict], levels: list[str] | None) -> pd.DataFrame:
+def framed(lines: dict[tuple[str, ...], dict], levels: list[str] | None) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples(lines, names=levels)
     frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
     if isinstance(frame.columns[0], tuple):

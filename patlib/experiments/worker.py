@@ -22,9 +22,9 @@ def main(config_json: str, runs: str, nice: str) -> int:
     if hasattr(os, "nice"):
         os.nice(int(nice))
     # Imported now, because it takes seconds, in which this process should give way, and end with its parent, too.
-    from patlib.cells import run_cell
-    from patlib.data import DataError
-    from patlib.runs import plain_cell
+    from patlib.datasets import DataError
+    from patlib.experiments.cell import run_cell
+    from patlib.experiments.runner import plain_cell
     from patlib.trainer import open_dataset
     from patlib.trainer.config import RunConfig
 

@@ -32,7 +32,7 @@ import difflib
 import inspect
 from typing import Any
 
-from patlib.losses.family import ClassPixels, PixelLoss, mask_sizes
+from patlib.losses.base import ClassPixels, PixelLoss, mask_sizes
 from patlib.losses.frequency import BLV, LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
 from patlib.losses.pixelwise import PAT, CrossEntropy, Focal
 

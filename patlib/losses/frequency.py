@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from patlib.losses.family import ClassPixels, PixelLoss, check_number, compute_dtype
+from patlib.losses.base import ClassPixels, PixelLoss, check_number, compute_dtype
 from patlib.losses.pixelwise import focal_factor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from patlib.losses.family import ClassPixels, PixelLoss, check_number, count_labels
+from patlib.losses.base import ClassPixels, PixelLoss, check_number, count_labels
 
 
 class CrossEntropy(PixelLoss):

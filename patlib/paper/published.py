@@ -1,13 +1,13 @@
-"""The paper's Tables 1, 2 and 3 as printed, by dataset and by the rows that :mod:`patlib.grids` declares.
+"""The paper's Tables 1, 2 and 3 as printed, by dataset and by the rows that :mod:`patlib.experiments.grids` declares.
 
 Each row holds mIoU %, pixel accuracy % and, in Table 1 only, "Dice Err", which the paper does not define. The column
-"Acc" of Tables 2 and 3 is empty in the paper. What does not fit together is kept as printed; :mod:`patlib.deviations`
-lists it.
+"Acc" of Tables 2 and 3 is empty in the paper. What does not fit together is kept as printed;
+:mod:`patlib.paper.deviations` lists it.
 """
 
 from __future__ import annotations
 
-from patlib.grids import GRIDS
+from patlib.experiments.grids import GRIDS
 
 DATASETS = {"oxford_pet": "OxfordPetIII", "cityscapes": "CityScapes", "nyuv2": "NyU"}
 """Our names of the paper's datasets, and the paper's."""

@@ -1,8 +1,8 @@
 r"""What the code that the PAT paper names computes where it differs from the papers it follows. For comparison only.
 
 The code is KhoiDOO/ibla at commit 20c21d1, named by version 4 of the paper; the authors may have used other code for
-their tables. The functions below restate its formulas, in this library's conventions; :mod:`patlib.deviations` sets
-each beside the paper and beside patlib, with a check that can fail.
+their tables. The functions below restate its formulas, in this library's conventions; :mod:`patlib.paper.deviations`
+sets each beside the paper and beside patlib, with a check that can fail.
 
 Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W) integer labels. The released code knows no
 label to ignore, so every label must be a class: :func:`void_as_class` makes one of void as it does. :math:`m_c`

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from patlib.data import IGNORE_INDEX, DatasetSpec, colourise
+from patlib.datasets import IGNORE_INDEX, DatasetSpec, colourise
 from patlib.losses import LOSSES
 
 _PALETTE = sns.color_palette("colorblind")

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
-from patlib.plots import METHOD_COLOURS
+from patlib.teaching.plots import METHOD_COLOURS
 
 VEGA_FORMULA = "exp((1 - datum.p - eps) / T)"
 PAT_COLOUR, FOCAL_COLOUR = (to_hex(METHOD_COLOURS[name]) for name in ("pat", "focal"))

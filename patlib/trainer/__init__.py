@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from patlib.trainer.config import RunConfig as RunConfig
     from patlib.trainer.launch import fit as fit
-    from patlib.trainer.loop import load_model as load_model
+    from patlib.trainer.predict import load_model as load_model
     from patlib.trainer.run import open_dataset as open_dataset
     from patlib.trainer.step import NonFiniteError as NonFiniteError
 
 _WHERE = {
-    "RunConfig": "config", "fit": "launch", "NonFiniteError": "step", "load_model": "loop", "open_dataset": "run",
+    "RunConfig": "config", "fit": "launch", "NonFiniteError": "step", "load_model": "predict", "open_dataset": "run",
 }  # fmt: skip
 __all__ = ["NonFiniteError", "RunConfig", "fit", "load_model", "open_dataset"]
 

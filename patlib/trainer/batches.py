@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from patlib.data import Split
+from patlib.datasets import Split
 
 
 class DeviceSplit:

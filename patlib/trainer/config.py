@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from patlib.data import get_spec
+from patlib.datasets import get_spec
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from patlib.data import IGNORE_INDEX
+from patlib.datasets import IGNORE_INDEX
 from patlib.metrics import ReleasedMeanIoU, SegmentationMetrics, image_confusions
 from patlib.trainer.batches import DeviceSplit
 from patlib.trainer.counts import pack_counts

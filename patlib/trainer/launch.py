@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from patlib.data import DataError, PreparedDataset
+from patlib.datasets import DataError, PreparedDataset
 from patlib.trainer.config import RunConfig
 from patlib.trainer.group import check_devices, inside_group
 from patlib.trainer.loop import fit_rank

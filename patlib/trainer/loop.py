@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from patlib.data import PreparedDataset
+from patlib.datasets import PreparedDataset
 from patlib.files import read_tensors, write_json, write_weights
 from patlib.losses import loss_parameters
-from patlib.models import build_model, count_parameters
+from patlib.models import count_parameters
 from patlib.trainer import state
 from patlib.trainer.batches import shuffled
 from patlib.trainer.config import RunConfig
@@ -191,19 +191,3 @@ def _last_good(run: Run, epoch: int) -> str:
     path = run.folder / state.FOLDER / "state.safetensors"
     good = f"{path} (after epoch {epoch})" if epoch else "none: it was the first epoch"
     return f"Last good weights: {good}. Lower learning_rate, or use precision='fp32'."
-
-
-def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
-    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last".
-
-    Raises ValueError for the record of a network that was handed to :func:`patlib.trainer.fit`, and for a damaged file.
-    """
-    if record["config"]["model_width"] is None:
-        raise ValueError(
-            f"{record['config']['model']} is no model of patlib: build it yourself, then "
-            f"load_state_dict(safetensors.torch.load_file('{Path(folder) / checkpoint}.safetensors'))"
-        )
-    config = RunConfig(**record["config"])
-    model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
-    model.load_state_dict(read_tensors(Path(folder) / f"{checkpoint}.safetensors")[0])
-    return model.eval()

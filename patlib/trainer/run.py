@@ -11,8 +11,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from patlib import data
-from patlib.data import IGNORE_INDEX, PreparedDataset
+from patlib import datasets
+from patlib.datasets import IGNORE_INDEX, PreparedDataset
 from patlib.losses import PixelLoss, build_loss
 from patlib.models import build_model
 from patlib.trainer import state
@@ -205,7 +205,7 @@ def _loss(config: RunConfig, dataset: PreparedDataset, device: torch.device) -> 
 
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
     """The dataset a configuration names, prepared at its size."""
-    return data.prepare(
+    return datasets.prepare(
         config.dataset,
         config.image_size,
         protocol=config.protocol,

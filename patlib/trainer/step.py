@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from patlib.data import IGNORE_INDEX
+from patlib.datasets import IGNORE_INDEX
 from patlib.losses import PixelLoss
 from patlib.trainer.batches import DeviceSplit
 from patlib.trainer.group import sum_over_group

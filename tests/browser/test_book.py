@@ -8,7 +8,7 @@ import pytest
 from conftest import listening
 from playwright.sync_api import Browser, Locator, Page
 
-from patlib.explore import pat_weight
+from patlib.teaching.weight_curve import pat_weight
 
 BOOK = Path(__file__).parents[2] / "build" / "book"
 PAGES = [path.relative_to(BOOK).as_posix() for path in sorted(BOOK.rglob("*.html")) if "_static" not in path.parts]

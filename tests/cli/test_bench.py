@@ -27,7 +27,7 @@ def bench(monkeypatch, tmp_path):
     folder.mkdir()
     (folder / "echo.py").write_text(SCRIPT)
     (folder / "helper.py").write_text('"""Shared by the scripts, and none itself."""\n')
-    monkeypatch.setattr(cli, "BENCHMARKS", folder)
+    monkeypatch.setattr(cli.bench, "BENCHMARKS", folder)
     return lambda *words: CliRunner().invoke(cli.app, ["bench", *words])
 
 
@@ -46,11 +46,11 @@ def test_an_unknown_name_or_none_lists_all_with_what_they_say_of_themselves(benc
 
 
 def test_without_a_checkout_it_says_where_it_looked(bench, monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "BENCHMARKS", tmp_path / "nowhere")
+    monkeypatch.setattr(cli.bench, "BENCHMARKS", tmp_path / "nowhere")
     result = bench("loss")
     assert result.exit_code == 1 and "run from a checkout" in result.output
 
 
 def test_the_repository_s_own_benchmarks_are_all_there():
-    assert set(cli.benchmarks()) == {"cost", "grid", "loss", "tables", "trainer"}
-    assert all(what for _, what in cli.benchmarks().values())
+    assert set(cli.bench.benchmarks()) == {"cost", "grid", "gpu", "loss", "trainer"}
+    assert all(what for _, what in cli.bench.benchmarks().values())

@@ -4,7 +4,9 @@ import pytest
 from tiny_run import TINY
 from typer.testing import CliRunner
 
-from patlib import cells, cli, runs
+from patlib import cli
+from patlib.cli import settings
+from patlib.experiments import cell, report, runner
 from patlib.trainer import loop
 from patlib.trainer.config import RunConfig
 
@@ -25,11 +27,11 @@ def invoke(monkeypatch, tiny_dataset, tmp_path):
 
 def test_settings_are_read_with_one_or_many_values():
     words = ["--seeds", "0", "1", "--loss=pat", "--batch-size", "4"]
-    assert cli.parse_settings(words) == {"seeds": ["0", "1"], "loss": ["pat"], "batch_size": ["4"]}
+    assert settings.parse_settings(words) == {"seeds": ["0", "1"], "loss": ["pat"], "batch_size": ["4"]}
 
 
 def test_options_become_typed_fields():
-    config = cli.parse_config({"T": ["5"], "detach": ["false"], "epochs": ["3"]})
+    config = settings.parse_config({"T": ["5"], "detach": ["false"], "epochs": ["3"]})
     assert config == RunConfig(T=5.0, detach=False, epochs=3)
 
 
@@ -97,21 +99,21 @@ def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
 
 def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):
     told = []
-    monkeypatch.setattr(runs, "run_grid", lambda configs, out, **options: told.append(options) or [])
+    monkeypatch.setattr(runner, "run_grid", lambda configs, out, **options: told.append(options) or [])
     invoke("grid", "table1", "--workers", "2", *OPTIONS)
     invoke("grid", "table1", "--plain", "--scheduler", "tcp://host:8786", *OPTIONS)
     assert told == [
-        {"cell": runs.report_cell, "workers": 2, "scheduler": None},
+        {"cell": report.report_cell, "workers": 2, "scheduler": None},
         {"cell": None, "workers": None, "scheduler": "tcp://host:8786"},
     ]
 
 
 @pytest.mark.parametrize("command", [["run", "--loss", "ce"], ["grid", "table1"]])
 def test_without_the_notebook_a_plain_run_is_proposed(invoke, monkeypatch, tmp_path, command):
-    monkeypatch.setattr(runs, "REPORT", tmp_path / "08_one_run.ipynb")
+    monkeypatch.setattr(report, "REPORT", tmp_path / "08_one_run.ipynb")
     assert "use --plain, or run from a checkout" in invoke(*command, *OPTIONS, code=1)
 
 
 def test_a_run_that_goes_on_elsewhere_is_not_started(invoke, tmp_path):
-    with cells.hold(RunConfig(**TINY, loss="ce"), tmp_path):
+    with cell.hold_run(RunConfig(**TINY, loss="ce"), tmp_path):
         assert "going on in another process" in invoke("run", "--plain", "--loss", "ce", *OPTIONS, code=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patlib.data import DataError, camvid, prepare
+from patlib.datasets import DataError, camvid, prepare
 
 # Counted from the published label files at 480x360.
 TRAIN_PIXELS = [

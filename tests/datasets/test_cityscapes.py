@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patlib.data import DataError, cityscapes, prepare
+from patlib.datasets import DataError, cityscapes, prepare
 
 # Train ids of the raw ids 0..33, from helpers/labels.py of mcordts/cityscapesScripts.
 TRAIN_IDS = [

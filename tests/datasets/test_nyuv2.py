@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from patlib.data import DataError, nyuv2, prepare
+from patlib.datasets import DataError, nyuv2, prepare
 
 # Pixels of each class over the 654 published test images: in 40 classes, and in 13.
 PIXELS_40 = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patlib.data import DataError, oxford_pet, prepare
+from patlib.datasets import DataError, oxford_pet, prepare
 
 
 def split_names(root: Path, protocol: str, seed: int = 0) -> dict[str, list[str]]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from patlib.data import DataError, PreparedDataset, camvid, prepare, store
-from patlib.data.sheet import contact_sheet
+from patlib.datasets import DataError, PreparedDataset, camvid, prepare
+from patlib.datasets import cache as store
+from patlib.datasets.contact_sheet import contact_sheet
 
 
 def prepare_camvid(root: Path | None, size: tuple[int, int] = (6, 8)) -> PreparedDataset:

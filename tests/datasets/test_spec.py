@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from patlib.data import DATASETS, IGNORE_INDEX, DatasetSpec, colourise, get_spec
-from patlib.data.spec import VOID_COLOUR
+from patlib.datasets import DATASETS, IGNORE_INDEX, DatasetSpec, colourise, get_spec
+from patlib.datasets.spec import VOID_COLOUR
 
 every_dataset = pytest.mark.parametrize("spec", DATASETS.values(), ids=DATASETS.keys())
 

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patlib.data.splits import pooled, val_from_train
+from patlib.datasets.splits import pooled, val_from_train
 
 names = st.sets(st.text("abc123_", min_size=1, max_size=6), min_size=10, max_size=60)
 seeds = st.integers(0, 5)

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from patlib.data import IGNORE_INDEX, PreparedDataset, prepare
-from patlib.data.street import HEIGHT, WIDTH, draw_scene
+from patlib.datasets import IGNORE_INDEX, PreparedDataset, prepare
+from patlib.datasets.street import HEIGHT, WIDTH, draw_scene
 
 
 @pytest.fixture(scope="module")

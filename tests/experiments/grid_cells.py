@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from patlib import runs
+from patlib.experiments import runner
 from patlib.trainer.config import RunConfig
 
 CONFIGS = [RunConfig(seed=seed, accelerator="cpu") for seed in range(6)]
@@ -72,4 +72,4 @@ def is_alive(pid):
 
 if __name__ == "__main__":  # a driver: FOLDER CELL [WORKERS]
     folder, name, *workers = sys.argv[1:]
-    runs.run_grid(CONFIGS, folder, False, globals()[name], *map(int, workers))
+    runner.run_grid(CONFIGS, folder, False, globals()[name], *map(int, workers))

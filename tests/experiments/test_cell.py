@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from grid_cells import CONFIGS, first_fails, first_waits, noted, quick, wait_until
 
-from patlib import cells, runs
+from patlib.experiments import cell, runner
 
 FIRST, SECOND, *_ = CONFIGS
 
@@ -25,29 +25,29 @@ def files_of(config, folder):
 
 def test_a_cell_runs_once_and_leaves_no_lock(tmp_path):
     began = []
-    assert cells.run_cell(quick, FIRST, tmp_path, began.append).state == "done"
-    assert cells.run_cell(quick, FIRST, tmp_path, began.append).state == "there"
+    assert cell.run_cell(quick, FIRST, tmp_path, began.append).state == "done"
+    assert cell.run_cell(quick, FIRST, tmp_path, began.append).state == "there"
     assert began == [FIRST.run_name] and len(noted(FIRST, tmp_path)) == 1
     assert files_of(FIRST, tmp_path) == ["began", "record.json"]
 
 
 def test_a_cell_that_fails_keeps_its_traceback_until_it_succeeds(tmp_path):
-    outcome = cells.run_cell(first_fails, FIRST, tmp_path, print)
+    outcome = cell.run_cell(first_fails, FIRST, tmp_path, print)
     assert outcome == ("failed", "OSError: the disk\nis full")
     assert "in first_fails" in (tmp_path / FIRST.run_path / "error.txt").read_text()
-    assert cells.run_cell(quick, FIRST, tmp_path, print).state == "done"
+    assert cell.run_cell(quick, FIRST, tmp_path, print).state == "done"
     assert files_of(FIRST, tmp_path) == ["began", "record.json"]
 
 
 def test_what_another_process_runs_is_busy_until_that_one_dies(tmp_path):
     driver = start_driver(tmp_path, first_waits)
     wait_until(lambda: noted(FIRST, tmp_path))
-    assert cells.run_cell(quick, FIRST, tmp_path, print).state == "busy"
-    with pytest.raises(BlockingIOError, match="going on in another process"), cells.hold(FIRST, tmp_path):
+    assert cell.run_cell(quick, FIRST, tmp_path, print).state == "busy"
+    with pytest.raises(BlockingIOError, match="going on in another process"), cell.hold_run(FIRST, tmp_path):
         pass
     driver.kill()
     driver.wait()
-    assert cells.run_cell(quick, FIRST, tmp_path, print).state == "done"
+    assert cell.run_cell(quick, FIRST, tmp_path, print).state == "done"
 
 
 def test_a_record_that_came_while_the_lock_was_taken_is_respected(tmp_path, monkeypatch):
@@ -59,19 +59,19 @@ def test_a_record_that_came_while_the_lock_was_taken_is_respected(tmp_path, monk
         return acquire(lock, **options)
 
     monkeypatch.setattr(FileLock, "acquire", late)
-    assert cells.run_cell(quick, FIRST, tmp_path, print).state == "there"
+    assert cell.run_cell(quick, FIRST, tmp_path, print).state == "there"
     assert len(noted(FIRST, tmp_path)) == 1
 
 
 def test_two_drivers_share_a_folder_and_repeat_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "BUSY_SECONDS", 0.05)
     other = start_driver(tmp_path, first_waits)
     wait_until(lambda: noted(FIRST, tmp_path))
-    here = threading.Thread(target=runs.run_grid, args=(CONFIGS, tmp_path, False, quick))
+    here = threading.Thread(target=runner.run_grid, args=(CONFIGS, tmp_path, False, quick))
     here.start()
     # The rest is done before the cell that the other driver holds; that one is waited for.
     wait_until(lambda: all(noted(config, tmp_path) for config in CONFIGS))
-    assert here.is_alive() and not cells.is_there(FIRST, tmp_path)
+    assert here.is_alive() and not cell.is_there(FIRST, tmp_path)
     (tmp_path / "go").touch()
     here.join(60)
     assert other.wait(60) == 0
@@ -86,10 +86,10 @@ def test_a_driver_that_was_killed_goes_on_where_it_stopped(tmp_path):
     wait_until(lambda: noted(FIRST, tmp_path))
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    assert runs.run_grid(CONFIGS, tmp_path, False, quick) == []
+    assert runner.run_grid(CONFIGS, tmp_path, False, quick) == []
     assert [len(noted(config, tmp_path)) for config in CONFIGS] == [2, 1, 1, 1, 1, 1]
 
 
 def test_a_run_named_twice_is_run_once(tmp_path):
-    assert runs.run_grid([FIRST, FIRST], tmp_path, False, quick) == []
+    assert runner.run_grid([FIRST, FIRST], tmp_path, False, quick) == []
     assert len(noted(FIRST, tmp_path)) == 1

@@ -18,9 +18,9 @@ from grid_cells import (
     wait_until,
     waiting,
 )
-from test_cells import start_driver
+from test_cell import start_driver
 
-from patlib import cells, cluster, runs
+from patlib.experiments import cell, cluster, runner
 from patlib.trainer.config import RunConfig
 
 # Dask leaves sockets and event loops to the garbage collector when it closes.
@@ -49,7 +49,7 @@ class Grid(threading.Thread):
 
     def run(self):
         try:
-            self.answer = runs.run_grid(*self.arguments, **self.options)
+            self.answer = runner.run_grid(*self.arguments, **self.options)
         except Exception as error:
             self.answer = error
 
@@ -63,7 +63,7 @@ def times_begun(folder):
 
 
 def test_cells_run_on_the_workers_of_a_scheduler_and_failures_are_reported(scheduler, tmp_path):
-    failures = runs.run_grid(CONFIGS, tmp_path, False, first_fails, scheduler=scheduler)
+    failures = runner.run_grid(CONFIGS, tmp_path, False, first_fails, scheduler=scheduler)
     assert failures == [(CONFIGS[0].run_name, "is full")]
     assert "in first_fails" in (tmp_path / CONFIGS[0].run_path / "error.txt").read_text()
     assert times_begun(tmp_path) == [0, 1, 1, 1, 1, 1]
@@ -79,11 +79,11 @@ def test_a_killed_worker_costs_the_cell_it_ran_and_no_other(scheduler, tmp_path)
     (tmp_path / "go").touch()
     assert grid.wait() == []
     assert times_begun(tmp_path) == [2, 1, 1, 1, 1, 1]
-    assert all(cells.is_there(config, tmp_path) for config in CONFIGS)
+    assert all(cell.is_there(config, tmp_path) for config in CONFIGS)
 
 
 def test_a_cell_that_kills_every_worker_is_reported_and_stops_no_other(scheduler, tmp_path):
-    failures = runs.run_grid(CONFIGS, tmp_path, False, first_kills_its_worker, scheduler=scheduler)
+    failures = runner.run_grid(CONFIGS, tmp_path, False, first_kills_its_worker, scheduler=scheduler)
     assert [name for name, _ in failures] == [CONFIGS[0].run_name]
     assert "every worker that ran it died" in failures[0][1]
     assert (tmp_path / CONFIGS[0].run_path / "error.txt").exists()
@@ -91,7 +91,7 @@ def test_a_cell_that_kills_every_worker_is_reported_and_stops_no_other(scheduler
 
 
 def test_two_drivers_on_one_scheduler_repeat_nothing(scheduler, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "BUSY_SECONDS", 0.05)
     first, second = (Grid(tmp_path, quick, scheduler=scheduler) for _ in range(2))
     assert first.wait() == second.wait() == []
     assert times_begun(tmp_path) == [1] * len(CONFIGS)
@@ -104,7 +104,7 @@ def test_a_killed_driver_takes_its_workers_along_and_is_continued(tmp_path):
     driver.wait()
     pids = [int(noted(config, tmp_path)[0]) for config in CONFIGS[:2]]
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
-    assert runs.run_grid(CONFIGS, tmp_path, False, quick) == []
+    assert runner.run_grid(CONFIGS, tmp_path, False, quick) == []
     assert times_begun(tmp_path) == [2, 2, 1, 1, 1, 1]
 
 
@@ -115,7 +115,7 @@ def test_each_local_worker_has_a_gpu_of_its_own_and_cells_ask_for_one(tmp_path, 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     configs = [RunConfig(seed=seed) for seed in range(4)]
     before = dict(os.environ)
-    assert runs.run_grid(configs, tmp_path, False, notes_its_gpu, workers=2) == []
+    assert runner.run_grid(configs, tmp_path, False, notes_its_gpu, workers=2) == []
     assert dict(os.environ) == before
     # The device, how many are free while the cell runs, and the threads that the user asked for.
     assert {tuple(noted(config, tmp_path)) for config in configs} == {("5", "0", "3"), ("7", "0", "3")}
@@ -124,16 +124,16 @@ def test_each_local_worker_has_a_gpu_of_its_own_and_cells_ask_for_one(tmp_path, 
 def test_more_workers_than_gpus_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_cuda_devices", lambda: ["0"])
     with pytest.raises(ValueError, match=r"2 workers, but 1 CUDA device\(s\) here"):
-        runs.run_grid([RunConfig()], tmp_path, False, quick, workers=2)
+        runner.run_grid([RunConfig()], tmp_path, False, quick, workers=2)
 
 
 def test_a_cell_on_two_gpus_gets_both_of_its_worker(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_cuda_devices", lambda: ["0", "1", "2", "3"])
     configs = [RunConfig(seed=seed, devices=2) for seed in range(3)]
-    assert runs.run_grid(configs, tmp_path, False, notes_its_gpu, workers=2) == []
+    assert runner.run_grid(configs, tmp_path, False, notes_its_gpu, workers=2) == []
     assert {tuple(noted(config, tmp_path)[:2]) for config in configs} == {("0,1", "0"), ("2,3", "0")}
     with pytest.raises(ValueError, match="each worker needs 2 of its own: use at most 2 workers"):
-        runs.run_grid([RunConfig(devices=2)], tmp_path, False, quick, workers=3)
+        runner.run_grid([RunConfig(devices=2)], tmp_path, False, quick, workers=3)
 
 
 def test_gpus_that_no_worker_has_are_refused_and_cells_on_cpus_need_none(tmp_path, monkeypatch):
@@ -160,14 +160,14 @@ def test_a_device_is_named_as_this_process_was_told(monkeypatch, visible, names)
 
 def test_cuda_without_a_worker_that_declares_a_gpu_is_refused(scheduler, tmp_path):
     with pytest.raises(ValueError, match=r"no worker declares a GPU.*--resources GPU=1"):
-        runs.run_grid([RunConfig(accelerator="cuda")], tmp_path, False, quick, scheduler=scheduler)
+        runner.run_grid([RunConfig(accelerator="cuda")], tmp_path, False, quick, scheduler=scheduler)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense"])
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch, address):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'.*tcp://host:8786"):
-        runs.run_grid(CONFIGS, tmp_path, False, quick, scheduler=address)
+        runner.run_grid(CONFIGS, tmp_path, False, quick, scheduler=address)
 
 
 def test_a_scheduler_without_workers_is_named(tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_scheduler_without_workers_is_named(tmp_path, monkeypatch):
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as empty,
         pytest.raises(ConnectionError, match="has no workers: start some with `dask worker"),
     ):
-        runs.run_grid(CONFIGS, tmp_path, False, quick, scheduler=empty.scheduler_address)
+        runner.run_grid(CONFIGS, tmp_path, False, quick, scheduler=empty.scheduler_address)
 
 
 def test_a_scheduler_that_goes_away_ends_the_grid(tmp_path):
@@ -212,12 +212,12 @@ def test_an_unfit_worker_is_named_before_anything_runs(tmp_path):
         ) as wide,
         pytest.raises(ValueError, match=r"worker at tcp://.* is not fit for this grid: it has 2 threads"),
     ):
-        runs.run_grid(CONFIGS, tmp_path, False, quick, scheduler=wide.scheduler_address)
+        runner.run_grid(CONFIGS, tmp_path, False, quick, scheduler=wide.scheduler_address)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_dask_only_a_cluster_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"pip install 'patlib\[cluster\]'"):
-        runs.run_grid(CONFIGS, tmp_path, False, quick, workers=2)
-    assert runs.run_grid(CONFIGS, tmp_path, False, quick) == []
+        runner.run_grid(CONFIGS, tmp_path, False, quick, workers=2)
+    assert runner.run_grid(CONFIGS, tmp_path, False, quick) == []

@@ -1,7 +1,7 @@
 import pytest
 from tiny_run import TINY
 
-from patlib import grids
+from patlib.experiments import grids
 from patlib.losses import LOSSES
 from patlib.trainer.config import RunConfig
 

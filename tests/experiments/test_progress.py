@@ -8,8 +8,8 @@ import sys
 import pytest
 
 SCRIPT = """
-from patlib.cells import Outcome
-from patlib.progress import GridProgress
+from patlib.experiments.cell import Outcome
+from patlib.experiments.progress import GridProgress
 
 with GridProgress(5, 1, {shown}) as grid:
     for name in ("a", "b", "c"):

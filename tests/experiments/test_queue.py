@@ -10,8 +10,8 @@ import fake_worker
 import pytest
 from grid_cells import is_alive, wait_until
 
-from patlib.cells import hold
 from patlib.experiments import queue
+from patlib.experiments.cell import hold
 from patlib.trainer.config import RunConfig
 
 CONFIGS = [RunConfig(seed=seed, accelerator="cpu") for seed in range(4)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny_run import TINY
 
-from patlib import runs
-from patlib.trainer import loop
+from patlib.experiments import report, runner
+from patlib.trainer import loop, predict, records
 from patlib.trainer.config import RunConfig
 
 TINY_CONFIG = RunConfig(**TINY)
@@ -21,34 +21,34 @@ def on_the_tiny_dataset(monkeypatch, tiny_dataset):
 
 def test_a_grid_runs_what_has_no_record_and_only_that(on_the_tiny_dataset, tmp_path):
     configs = [TINY_CONFIG, RunConfig(**{**TINY, "loss": "ce"})]
-    assert runs.run_grid(configs[:1], tmp_path, progress=False) == []
+    assert runner.run_grid(configs[:1], tmp_path, progress=False) == []
     first = tmp_path / TINY_CONFIG.run_path / "record.json"
     written = first.stat().st_mtime_ns
-    assert runs.run_grid(configs, tmp_path, progress=False) == []
+    assert runner.run_grid(configs, tmp_path, progress=False) == []
     assert first.stat().st_mtime_ns == written
-    assert {record["config"]["loss"] for record in runs.read_records(tmp_path)} == {"pat", "ce"}
+    assert {record["config"]["loss"] for record in records.read_records(tmp_path)} == {"pat", "ce"}
 
 
 def test_a_failing_run_is_reported_and_does_not_stop_the_rest(on_the_tiny_dataset, tmp_path):
     broken = RunConfig(**{**TINY, "learning_rate": 1e30})
-    failures = runs.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
+    failures = runner.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
     assert [name for name, _ in failures] == [broken.run_name]
     assert "NonFiniteError" in failures[0][1]
     assert "Traceback" in (tmp_path / broken.run_path / "error.txt").read_text()
-    assert len(runs.read_records(tmp_path)) == 1
+    assert len(records.read_records(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"config": {"losss": 1}}'])
 def test_a_damaged_record_is_named(tmp_path, content):
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(ValueError, match=r"record\.json is not a run record"):
-        runs.read_records(tmp_path)
+        records.read_records(tmp_path)
 
 
 def test_predictions_of_a_folder_are_those_of_its_networks(tiny_run, tiny_dataset):
     folder, record = tiny_run
     split = tiny_dataset.splits["test"]
-    predicted = runs.predictions_of(folder, split)
+    predicted = predict.predictions_of(folder, split)
     assert list(predicted) == ["pat"] and predicted["pat"].shape == split.masks.shape
     confusion = np.array(record["checkpoints"]["best"]["splits"]["test"]["confusion"])
     valid = split.masks != 255
@@ -58,11 +58,11 @@ def test_predictions_of_a_folder_are_those_of_its_networks(tiny_run, tiny_datase
 def test_predictions_need_one_run_a_loss(tiny_run, tiny_dataset, tmp_path):
     split = tiny_dataset.splits["test"]
     with pytest.raises(ValueError, match="holds no finished run"):
-        runs.predictions_of(tmp_path, split)
+        predict.predictions_of(tmp_path, split)
     for name in ("one", "two"):
         shutil.copytree(tiny_run[0], tmp_path / name)
     with pytest.raises(ValueError, match="two runs of 'pat'"):
-        runs.predictions_of(tmp_path, split)
+        predict.predictions_of(tmp_path, split)
 
 
 def test_notebook_variables_become_a_configuration():
@@ -76,7 +76,7 @@ def test_notebook_variables_become_a_configuration():
         "gamma": None,
         "folder": "here",
     }
-    config, folder = runs.notebook_parameters(namespace)
+    config, folder = report.notebook_parameters(namespace)
     assert config == RunConfig(loss="pat", T=5.0)
     assert folder == Path("here") / config.run_path
 
@@ -92,7 +92,7 @@ def test_notebook_variables_become_a_configuration():
 )
 def test_a_misspelt_or_mistyped_notebook_variable_is_an_error(namespace, message):
     with pytest.raises(ValueError, match=message):
-        runs.notebook_parameters(namespace)
+        report.notebook_parameters(namespace)
 
 
 PARAMETERS = """T = None
@@ -111,7 +111,7 @@ def notebook(tmp_path):
 
     code = (
         "from patlib import runs\n"
-        "config, own = runs.notebook_parameters(globals())\n"
+        "config, own = report.notebook_parameters(globals())\n"
         "(own / 'seen').write_text(str(config.T))"
     )
     content = {
@@ -128,7 +128,7 @@ def notebook(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
 def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_path):
     config = RunConfig(T=7.0)
-    executed = runs.run_notebook(notebook, config, tmp_path / "runs")
+    executed = report.run_notebook(notebook, config, tmp_path / "runs")
     assert executed == tmp_path / "runs" / config.run_path / "notebook.ipynb"
     assert (executed.parent / "seen").read_text() == "7.0"
     assert sorted(path.name for path in executed.parent.iterdir()) == ["notebook.ipynb", "seen"]

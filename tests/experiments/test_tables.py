@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from tiny_run import TINY
 
-from patlib import grids, tables
+from patlib.experiments import grids, tables
 from patlib.files import write_json
 from patlib.trainer.config import RunConfig
 

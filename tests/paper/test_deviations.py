@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from patlib import models, released
-from patlib.deviations import DEVIATIONS, READ_NOT_EXECUTED, Deviation, Reading, as_html, claims, protocol
+from patlib import models
 from patlib.losses import BLV, LDAM, PAT, ClassBalanced, build_loss
 from patlib.metrics import SegmentationMetrics
+from patlib.paper import released
+from patlib.paper.deviations import DEVIATIONS, READ_NOT_EXECUTED, Deviation, Reading, as_html, claims, protocol
 
 L = 5
 ROWS = {row.topic: row for row in DEVIATIONS}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from patlib.grids import GRIDS
-from patlib.published import DATASETS, PUBLISHED
+from patlib.experiments.grids import GRIDS
+from patlib.paper.published import DATASETS, PUBLISHED
 
 PAT = ("PAT (T = 20)",)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from patlib import released
+from patlib.paper import released
 
 L = 4
 

@@ -2,8 +2,9 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from patlib import data, plots
+from patlib import datasets
 from patlib.losses import LOSSES
+from patlib.teaching import plots
 
 matplotlib.use("Agg")
 
@@ -13,7 +14,7 @@ def test_every_method_has_its_own_colour():
 
 
 def test_rows_show_images_and_coloured_masks_and_name_the_classes_present():
-    spec = data.get_spec("synthetic")
+    spec = datasets.get_spec("synthetic")
     image, mask = np.zeros((6, 8, 3), np.uint8), np.full((6, 8), 255, np.uint8)
     mask[0] = 2
     figure = plots.image_rows({"image": [image, image], "truth": [mask]}, spec)
@@ -35,7 +36,7 @@ def test_an_error_map_marks_wrong_pixels_and_greys_those_without_a_label():
 
 
 def test_predictions_stand_over_their_errors_with_image_and_truth_before_them():
-    spec = data.get_spec("synthetic")
+    spec = datasets.get_spec("synthetic")
     image, truth = np.zeros((6, 8, 3), np.uint8), np.zeros((6, 8), np.uint8)
     truth[0] = 255
     half = truth.copy()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from patlib.data import PreparedDataset, Split, get_spec
+from patlib.datasets import PreparedDataset, Split, get_spec
 from patlib.trainer import fit
 from patlib.trainer.config import RunConfig
 

@@ -9,15 +9,15 @@ from tiny_run import TINY
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from patlib import data, metrics
+from patlib import datasets, metrics
 from patlib.losses import LOSSES, PixelLoss, build_loss
 from patlib.metrics import confusion_scores
 from patlib.models import MODELS
-from patlib.runs import read_records
 from patlib.trainer import NonFiniteError, fit, load_model, open_dataset
 from patlib.trainer.batches import DeviceSplit, shuffled
 from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import evaluate
+from patlib.trainer.records import read_records
 from patlib.trainer.step import train_epoch
 
 
@@ -148,7 +148,7 @@ def test_void_as_a_class_is_trained_measured_and_loaded_again(tmp_path, monkeypa
     config = RunConfig(**{**TINY, "epochs": 1, "image_height": 16, "image_width": 20, "void_class": True})
     dataset = open_dataset(config, progress=False)
     record = fit(config, tmp_path / "run", dataset, progress=False)
-    assert record["dataset"]["classes"] == [*data.get_spec("synthetic").classes, "void"]
+    assert record["dataset"]["classes"] == [*datasets.get_spec("synthetic").classes, "void"]
     assert np.shape(record["checkpoints"]["best"]["splits"]["test"]["confusion"]) == (11, 11)
     assert load_model(tmp_path / "run", record)(torch.zeros(1, 3, 16, 20)).shape == (1, 11, 16, 20)
 

@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from patlib.deviations.losses import LOSSES
-from patlib.deviations.printed import PRINTED
-from patlib.deviations.protocol import PROTOCOL, READ_NOT_EXECUTED
-from patlib.deviations.row import Deviation, Reading
+from patlib.paper.deviations.losses import LOSS_DEVIATIONS
+from patlib.paper.deviations.printed import PRINTED_DEVIATIONS
+from patlib.paper.deviations.protocol import PROTOCOL_DEVIATIONS, READ_NOT_EXECUTED
+from patlib.paper.deviations.row import Deviation, Reading
 
-__all__ = ["DEVIATIONS", "LOSSES", "PRINTED", "PROTOCOL", "READ_NOT_EXECUTED", "Deviation", "Reading", "as_html"]
+__all__ = [
+    "DEVIATIONS",
+    "LOSS_DEVIATIONS",
+    "PRINTED_DEVIATIONS",
+    "PROTOCOL_DEVIATIONS",
+    "READ_NOT_EXECUTED",
+    "Deviation",
+    "Reading",
+    "as_html",
+]
 
-DEVIATIONS: tuple[Deviation, ...] = (*PROTOCOL, *LOSSES, *PRINTED)
+DEVIATIONS: tuple[Deviation, ...] = (*PROTOCOL_DEVIATIONS, *LOSS_DEVIATIONS, *PRINTED_DEVIATIONS)
 
 CELL = 'style="text-align: left; vertical-align: top; white-space: normal"'
 

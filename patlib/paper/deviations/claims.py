@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patlib.published import PUBLISHED
+from patlib.paper.published import PUBLISHED
 
 TEXT: dict[str, float] = {
     "CityScapes mIoU gain": 2.2,  # sections 5.1 and 6; the abstract gives it to NyU

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from patlib import released
-from patlib.deviations.row import Deviation, L, hold, small_batch
 from patlib.losses import BLV, LDAM, PAT, ClassBalanced, build_loss
+from patlib.paper import released
+from patlib.paper.deviations.row import Deviation, L, require, small_batch
 
 
 def check_pat_weight() -> str:
@@ -19,8 +19,8 @@ def check_pat_weight() -> str:
     logits = torch.stack([torch.tensor([-30.0, 30.0]), torch.zeros(2)]).view(1, 2, 1, 2).double()
     ours = PAT(2, T=20.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 2, dtype=torch.long))[1]
     spread = float(ours.max() / ours.min())
-    hold(abs(high / low - math.e) < 1e-9, "the released weight varies by a factor e")
-    hold(spread < 1.052, "Eq. 5 at T = 20 varies by 5 %")
+    require(abs(high / low - math.e) < 1e-9, "the released weight varies by a factor e")
+    require(spread < 1.052, "Eq. 5 at T = 20 varies by 5 %")
     return (
         f"weight from p = 1 to p = 0: {low:.2f} to {high:.2f}, a factor {high / low:.2f}; Eq. 5 at T = 20: {spread:.3f}"
     )
@@ -37,8 +37,8 @@ def check_pat_mask_size() -> str:
         return float(pull[target == 3].mean() / pull[target == 0].mean())
 
     theirs, ours = ratio(released.released_pat(zeros, target)), ratio(PAT(L)(zeros, target))
-    hold(abs(theirs - 1) < 1e-9, "a pixel of a rare class pulls as much as one of a frequent class")
-    hold(abs(ours * small / large - 1) < 1e-9, "Eq. 4 lifts it by the ratio of the mask sizes")
+    require(abs(theirs - 1) < 1e-9, "a pixel of a rare class pulls as much as one of a frequent class")
+    require(abs(ours * small / large - 1) < 1e-9, "Eq. 4 lifts it by the ratio of the mask sizes")
     return f"pull of a pixel, class of {small} over class of {large} pixels: released {theirs:.1f}, Eq. 4 {ours:.1f}"
 
 
@@ -54,8 +54,8 @@ def check_pat_temperature() -> str:
     eq_4 = float(
         F.cosine_similarity(_gradient(PAT(L, T=20.0, size_weight=False)(x, target), x).flatten(), linear, dim=0)
     )
-    hold(alike[20.0] > 0.99 > alike[1.0], "at tau = 20 the released loss is nearly linear in the logits")
-    hold(eq_4 < 0.95, "Eq. 4 at T = 20 is not")
+    require(alike[20.0] > 0.99 > alike[1.0], "at tau = 20 the released loss is nearly linear in the logits")
+    require(eq_4 < 0.95, "Eq. 4 at T = 20 is not")
     return (
         f"cosine of the gradient with that of a linear loss: released {alike[1.0]:.3f} at tau = 1, "
         f"{alike[20.0]:.4f} at tau = 20; Eq. 4 at T = 20: {eq_4:.3f}"
@@ -69,9 +69,9 @@ def check_pat_flow() -> str:
     stopped = _gradient((released.released_pat_weight(torch.exp(-nll)).detach() * nll).mean() / L, x)
     pull = (_gradient(released.released_pat(x, target), x) / stopped).amax((1, 2, 3))
     ours, flowing = (_gradient(PAT(L, detach=detach)(x, target), x) for detach in (True, False))
-    hold(float(pull.max()) > 1.3, "the gradient flows through the released weight")
+    require(float(pull.max()) > 1.3, "the gradient flows through the released weight")
     moved = float((flowing / ours).max())
-    hold(moved < 1.02, "in Eq. 5 at T = 20 it hardly matters")
+    require(moved < 1.02, "in Eq. 5 at T = 20 it hardly matters")
     return f"flowing over stopped gradient, at most: released {float(pull.max()):.2f}, Eq. 5 at T = 20 {moved:.3f}"
 
 
@@ -81,16 +81,16 @@ def check_balanced_softmax() -> str:
     counts = released.batch_pixels(target, L)
     right = float(build_loss("bms", L, counts)(start, target))
     wrong = float(released.released_balanced_softmax(start, target))
-    hold(wrong > 50 * right, "at the start of training the released loss is far above balanced softmax")
+    require(wrong > 50 * right, "at the start of training the released loss is far above balanced softmax")
     low = torch.full_like(logits, -20).requires_grad_()
     plateau = released.released_balanced_softmax(low, target)
     height = float(plateau.detach())
     slope = float(_gradient(plateau, low).abs().sum())
-    hold(abs(height - math.log(L)) < 1e-4, "the loss tends to ln L as all logits fall")
-    hold(slope < 1e-4, "and its gradient vanishes there")
+    require(abs(height - math.log(L)) < 1e-4, "the loss tends to ln L as all logits fall")
+    require(slope < 1e-4, "and its gradient vanishes there")
     high = logits.float().index_fill(1, torch.tensor([0]), 89.0)
-    hold(not released.released_balanced_softmax(high, target).isfinite(), "float32 overflows at a logit of 89")
-    hold(bool(build_loss("bms", L, counts)(high, target).isfinite()), "balanced softmax does not")
+    require(not released.released_balanced_softmax(high, target).isfinite(), "float32 overflows at a logit of 89")
+    require(bool(build_loss("bms", L, counts)(high, target).isfinite()), "balanced softmax does not")
     return (
         f"near-zero logits: {wrong:.0f} against {right:.2f}; all logits -20: loss {height:.3f} = ln {L}, "
         f"gradient {slope:.0e}; not finite at a logit of 89"
@@ -103,9 +103,9 @@ def check_ldam() -> str:
     full = released.released_ldam_margins(target, 4)
     squeezed = released.released_ldam_margins(target, 5)[:4]  # the fifth class is not in the batch
     ours = LDAM(5, [*counts, 0]).margins[:4]
-    hold(abs(float(full.max()) - 0.5) < 1e-9, "the rarest class has the largest margin")
-    hold(float(squeezed.max()) < 0.05, "an absent class squeezes the margins of those present")
-    hold(torch.allclose(ours, full, rtol=1e-4), "patlib's margins do not move")
+    require(abs(float(full.max()) - 0.5) < 1e-9, "the rarest class has the largest margin")
+    require(float(squeezed.max()) < 0.05, "an absent class squeezes the margins of those present")
+    require(torch.allclose(ours, full, rtol=1e-4), "patlib's margins do not move")
     return (
         f"margins of four classes {_listed(full)}; with a fifth absent from the batch {_listed(squeezed)}; "
         f"patlib {_listed(ours)} either way"
@@ -117,9 +117,11 @@ def check_blv() -> str:
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(counts)).view(1, 1, -1)
     scale = released.released_blv_variation(target, 5)
     ours = BLV(4, counts).variation
-    hold(bool((scale[:4].diff() < 0).all()) and float(scale[0]) == 1, "the most frequent class has the largest noise")
-    hold(float(scale[4]) < 0, "an absent class has negative noise")
-    hold(bool((ours.diff() > 0).all()) and float(ours.min()) >= 0, "in patlib noise grows with rarity")
+    require(
+        bool((scale[:4].diff() < 0).all()) and float(scale[0]) == 1, "the most frequent class has the largest noise"
+    )
+    require(float(scale[4]) < 0, "an absent class has negative noise")
+    require(bool((ours.diff() > 0).all()) and float(ours.min()) >= 0, "in patlib noise grows with rarity")
     return f"scale from frequent to rare to absent {_listed(scale)}; patlib {_listed(ours)}"
 
 
@@ -130,11 +132,11 @@ def check_cb() -> str:
         nll = F.cross_entropy(logits, target, reduction="none")
         class_means = sum(float(nll[target == label].mean()) for label in range(L))
         value = float(released.released_cb(logits, target))
-        hold(1 <= value * target.numel() / class_means < 1.6, "the released value is the sum of class means over M")
+        require(1 <= value * target.numel() / class_means < 1.6, "the released value is the sum of class means over M")
         ratios.append(value / float(nll.mean()))
-    hold(abs(ratios[0] / ratios[1] - 8) < 0.1, "and falls as the batch grows")
+    require(abs(ratios[0] / ratios[1] - 8) < 0.1, "and falls as the batch grows")
     ours = ClassBalanced(L, released.batch_pixels(target, L))
-    hold(abs(float(ours.class_weights.sum()) - L) < 1e-9, "patlib's weights sum to L")
+    require(abs(float(ours.class_weights.sum()) - L) < 1e-9, "patlib's weights sum to L")
     share = ratios[0] * 1536 / (8 * 256 * 512)
     return (
         f"as a share of cross-entropy: {ratios[0]:.1e} on 1536 pixels, {ratios[1]:.1e} on eight times as many; "
@@ -145,7 +147,7 @@ def check_cb() -> str:
 def check_focal() -> str:
     logits, target = small_batch()
     theirs, ours = float(released.released_focal(logits, target)), float(build_loss("focal", L)(logits, target))
-    hold(abs(theirs * L / ours - 1) < 1e-9, "the released focal loss is L times smaller")
+    require(abs(theirs * L / ours - 1) < 1e-9, "the released focal loss is L times smaller")
     return f"{theirs:.4f} against {ours:.4f}, a factor {ours / theirs:.1f} = L"
 
 
@@ -157,7 +159,7 @@ def _listed(values: Tensor) -> str:
     return "(" + ", ".join(f"{value:.2g}" for value in values.tolist()) + ")"
 
 
-LOSSES = (
+LOSS_DEVIATIONS = (
     Deviation(
         "PAT: the weight",
         "Eq. 5: exp((1 - p - eps) / T).",

@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from patlib.deviations.claims import CLASSES, MARKED_IN_TABLE_2, TABLE_1, TABLE_2_PIXEL_ACC, TABLE_3, TEXT
-from patlib.deviations.row import Deviation, hold
 from patlib.losses import PAT
+from patlib.paper.deviations.claims import CLASSES, MARKED_IN_TABLE_2, TABLE_1, TABLE_2_PIXEL_ACC, TABLE_3, TEXT
+from patlib.paper.deviations.row import Deviation, require
 
 MIOU, PIXEL_ACC, DICE_ERR = range(3)
 OURS = "PAT (T = 20)"
@@ -17,15 +17,17 @@ OURS = "PAT (T = 20)"
 def check_gains() -> str:
     best = {dataset: min(_gains(dataset, MIOU).values()) for dataset in CLASSES}
     pixels = min(_gains("OxfordPetIII", PIXEL_ACC).values())
-    hold(abs(best["CityScapes"] - TEXT["CityScapes mIoU gain"]) > 0.5, "2.2 is not the gain over the best other method")
-    hold(abs(best["NyU"] - TEXT["NyU mIoU gain"]) > 0.5, "2.85 is not the gain over the best other method")
-    hold(abs(pixels - TEXT["Oxford pixel accuracy gain"]) > 0.005, "0.07 is not the gain over the best other method")
+    require(
+        abs(best["CityScapes"] - TEXT["CityScapes mIoU gain"]) > 0.5, "2.2 is not the gain over the best other method"
+    )
+    require(abs(best["NyU"] - TEXT["NyU mIoU gain"]) > 0.5, "2.85 is not the gain over the best other method")
+    require(abs(pixels - TEXT["Oxford pixel accuracy gain"]) > 0.005, "0.07 is not the gain over the best other method")
     over = {
         "Focal": _gains("CityScapes", MIOU)["Focal (gamma = 2)"] - TEXT["CityScapes mIoU gain"],
         "CB": _gains("NyU", MIOU)["CB"] - TEXT["NyU mIoU gain"],
         "CE": _gains("OxfordPetIII", PIXEL_ACC)["CE"] - TEXT["Oxford pixel accuracy gain"],
     }
-    hold(max(map(abs, over.values())) < 0.005, "2.2, 2.85 and 0.07 are the gains over Focal, CB and CE")
+    require(max(map(abs, over.values())) < 0.005, "2.2, 2.85 and 0.07 are the gains over Focal, CB and CE")
     listed = ", ".join(f"{dataset} {gain:.2f}" for dataset, gain in best.items())
     return f"mIoU over the best other: {listed}; pixel accuracy on Oxford {pixels:.2f}"
 
@@ -35,32 +37,32 @@ def check_abstract() -> str:
         return any(abs(gain - claim) < 0.005 for dataset in CLASSES for gain in _gains(dataset, column).values())
 
     accuracy, iou = TEXT["pixel accuracy gain, abstract"], TEXT["IoU gain, abstract"]
-    hold(not somewhere(PIXEL_ACC, accuracy), "no method and dataset has that gain in pixel accuracy")
-    hold(not somewhere(MIOU, iou), "no method and dataset has that gain in mIoU")
+    require(not somewhere(PIXEL_ACC, accuracy), "no method and dataset has that gain in pixel accuracy")
+    require(not somewhere(MIOU, iou), "no method and dataset has that gain in mIoU")
     gains = _gains("NyU", MIOU).values()
-    hold(all(abs(gain - TEXT["CityScapes mIoU gain"]) > 0.1 for gain in gains), "2.2 is no gain on NyU")
+    require(all(abs(gain - TEXT["CityScapes mIoU gain"]) > 0.1 for gain in gains), "2.2 is no gain on NyU")
     swapped = _gains("NyU", MIOU)["CB"], _gains("NyU", PIXEL_ACC)["CE"]
-    hold(abs(swapped[0] - accuracy) + abs(swapped[1] - iou) < 0.01, "the other way round they are NyU's")
+    require(abs(swapped[0] - accuracy) + abs(swapped[1] - iou) < 0.01, "the other way round they are NyU's")
     return f"NyU: mIoU {swapped[0]:.2f} over CB, pixel accuracy {swapped[1]:.2f} over CE"
 
 
 def check_dice_below_blv() -> str:
     below = {method: -gain for method, gain in _gains("NyU", DICE_ERR).items()}
     blv, focal = below["BLV (Gaussian, sigma = 0.5)"], below["Focal (gamma = 2)"]
-    hold(abs(blv - TEXT["Dice Err below BLV"]) > 0.1, "0.39 is not the difference to BLV")
-    hold(abs(focal - TEXT["Dice Err below BLV"]) < 0.005, "it is the difference to Focal")
+    require(abs(blv - TEXT["Dice Err below BLV"]) > 0.1, "0.39 is not the difference to BLV")
+    require(abs(focal - TEXT["Dice Err below BLV"]) < 0.005, "it is the difference to Focal")
     return f"NyU: {blv:.2f} below BLV, {focal:.2f} below Focal"
 
 
 def check_best_dice() -> str:
     column = {method: row[DICE_ERR] for method, row in TABLE_1["OxfordPetIII"].items()}
-    hold(column["CB"] < column[OURS], "a lower value than the marked one stands in the column")
+    require(column["CB"] < column[OURS], "a lower value than the marked one stands in the column")
     return f"CB {column['CB']:.2f}, marked {column[OURS]:.2f}"
 
 
 def check_baselines() -> str:
     others = len(TABLE_1["NyU"]) - 1
-    hold(others != TEXT["baselines"], "the table has another number of baselines")
+    require(others != TEXT["baselines"], "the table has another number of baselines")
     return f"{others} baselines and PAT"
 
 
@@ -69,7 +71,7 @@ def check_table_2_lead() -> str:
         f"{method} on {model}": TABLE_2_PIXEL_ACC["NyU", model][method] - TABLE_2_PIXEL_ACC["NyU", model]["PAT"]
         for method, model in (("LDAM", "AttUNet"), ("BLV", "UNet"), ("BLV", "UNet++"))
     }
-    hold(min(leads.values()) > TEXT["lead of LDAM and BLV"], "every lead is above 0.04 points")
+    require(min(leads.values()) > TEXT["lead of LDAM and BLV"], "every lead is above 0.04 points")
     return ", ".join(f"{name} {lead:.2f}" for name, lead in leads.items()) + " points above PAT"
 
 
@@ -78,7 +80,7 @@ def check_table_2_marks() -> str:
     for (dataset, model), marked in MARKED_IN_TABLE_2.items():
         column = TABLE_2_PIXEL_ACC[dataset, model]
         best = max(column, key=column.__getitem__)
-        hold(column[best] > column[marked], f"the marked value of {dataset}, {model} is not the best")
+        require(column[best] > column[marked], f"the marked value of {dataset}, {model} is not the best")
         better[f"{dataset}, {model}"] = f"{best} {column[best]:.2f} above {marked} {column[marked]:.2f}"
     return "; ".join(f"{place}: {what}" for place, what in better.items())
 
@@ -86,14 +88,14 @@ def check_table_2_marks() -> str:
 def check_table_3_rows() -> str:
     segnet, unet = TABLE_3["SegNet"], TABLE_3["UNet"]
     same = [(T, first) for T in segnet for first, second in zip(segnet[T], unet[T], strict=True) if first == second]
-    hold(len(same) == 4, "four values of SegNet stand in UNet's rows too")
+    require(len(same) == 4, "four values of SegNet stand in UNet's rows too")
     return ", ".join(f"{value} at T = {T}" for T, value in same)
 
 
 def check_table_3_gain() -> str:
     column = [row[3] for row in TABLE_3["UNet"].values()]
     gain = max(column) - min(column)
-    hold(gain < TEXT["UNet CityScapes pixel accuracy gain"] - 0.5, "the column does not span 1.7 points")
+    require(gain < TEXT["UNet CityScapes pixel accuracy gain"] - 0.5, "the column does not span 1.7 points")
     return f"{min(column):.2f} to {max(column):.2f}, {gain:.2f} points"
 
 
@@ -101,31 +103,31 @@ def check_beta_range() -> str:
     gap = torch.tensor([-30.0, 0.0, 30.0], dtype=torch.float64)
     logits = torch.stack([gap, torch.zeros(3, dtype=torch.float64)]).view(1, 2, 1, 3)
     beta = PAT(2, T=5.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 3, dtype=torch.long))[1]
-    hold(float(beta.max()) > TEXT["largest beta"] + 0.1, "beta exceeds 1")
-    hold(abs(float(beta.min()) - 1) < 1e-9, "and is never below it (eps = 0)")
-    hold(float(beta.max()) <= math.exp(1 / 5) + 1e-9, "it cannot explode: exp(1/T) bounds it")
+    require(float(beta.max()) > TEXT["largest beta"] + 0.1, "beta exceeds 1")
+    require(abs(float(beta.min()) - 1) < 1e-9, "and is never below it (eps = 0)")
+    require(float(beta.max()) <= math.exp(1 / 5) + 1e-9, "it cannot explode: exp(1/T) bounds it")
     return f"T = 5, p from 1 to 0: beta from {float(beta.min()):.2f} to {float(beta.max()):.2f}"
 
 
 def check_sums() -> str:
     pixels = 12
     terms = {equation: len(range(int(TEXT[f"first pixel of Eq. {equation}"]), pixels + 1)) for equation in (2, 3)}
-    hold(terms == {2: pixels + 1, 3: pixels}, "Eq. 2 has one term more than there are pixels, Eq. 3 has not")
+    require(terms == {2: pixels + 1, 3: pixels}, "Eq. 2 has one term more than there are pixels, Eq. 3 has not")
     return f"{pixels} pixels: {terms[2]} terms in Eq. 2, {terms[3]} in Eq. 3"
 
 
 def check_dice_err() -> str:
     ldam, ce = "LDAM (mu = 0.5, s = 20)", "CE"
     uniform = {dataset: TABLE_1[dataset]["BMS"][DICE_ERR] / math.log(count) for dataset, count in CLASSES.items()}
-    hold(
+    require(
         max(row[DICE_ERR] for column in TABLE_1.values() for row in column.values()) > 1, "values above 1: not 1 - Dice"
     )
-    hold(all(0.9 < ratio < 1.2 for ratio in uniform.values()), "BMS lies near ln L")
+    require(all(0.9 < ratio < 1.2 for ratio in uniform.values()), "BMS lies near ln L")
     for dataset in CLASSES:
         lost = TABLE_1[dataset][ce][PIXEL_ACC] - TABLE_1[dataset][ldam][PIXEL_ACC]
-        hold(lost < 1, "LDAM's pixel accuracy is within a point of CE's, or above")
-        hold(TABLE_1[dataset][ldam][DICE_ERR] > 1.25 * TABLE_1[dataset][ce][DICE_ERR], "its Dice Err is far above")
-    hold(
+        require(lost < 1, "LDAM's pixel accuracy is within a point of CE's, or above")
+        require(TABLE_1[dataset][ldam][DICE_ERR] > 1.25 * TABLE_1[dataset][ce][DICE_ERR], "its Dice Err is far above")
+    require(
         TABLE_1["OxfordPetIII"]["CB"][DICE_ERR] < TABLE_1["OxfordPetIII"][ce][DICE_ERR],
         "against: CB lies below CE on Oxford",
     )
@@ -138,7 +140,7 @@ def _gains(dataset: str, column: int) -> dict[str, float]:
     return {method: rows[OURS][column] - row[column] for method, row in rows.items() if method != OURS}
 
 
-PRINTED = (
+PRINTED_DEVIATIONS = (
     Deviation(
         "Gains in Table 1",
         "mIoU rises by 2.2 points on CityScapes and 2.85 on NyU, pixel accuracy by at least 0.07.",

@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from patlib import released
-from patlib.deviations.row import Deviation, L, Reading, hold, small_batch
 from patlib.metrics import SegmentationMetrics
 from patlib.models import build_model
+from patlib.paper import released
+from patlib.paper.deviations.row import Deviation, L, Reading, require, small_batch
 
 
 def check_miou() -> str:
@@ -24,8 +24,8 @@ def check_miou() -> str:
     }
     unmoved = released.released_miou([(better, target)])
     before, after = _standard_miou(predictions, target), _standard_miou(better, target)
-    hold(unmoved == by_size[4] and after > before + 0.01, "the released mIoU does not see classes 3 and 4")
-    hold(max(by_size.values()) - min(by_size.values()) > 1e-3, "the released mIoU depends on the batch size")
+    require(unmoved == by_size[4] and after > before + 0.01, "the released mIoU does not see classes 3 and 4")
+    require(max(by_size.values()) - min(by_size.values()) > 1e-3, "the released mIoU depends on the batch size")
     sizes = ", ".join(f"{value:.3f} in batches of {size}" for size, value in by_size.items())
     return f"classes 3, 4 mended: standard {before:.3f} to {after:.3f}, released {by_size[4]:.3f} as before; {sizes}"
 
@@ -37,10 +37,10 @@ def check_void() -> str:
     guess = torch.zeros_like(first) + 3
     knows_void = torch.where(first == 0, 0, guess)
     gain = [released.released_miou([(predictions, first)]) for predictions in (guess, knows_void)]
-    hold(bool((last < L + 1).all() and (last == L).any()), "every pixel has a class")
-    hold(gain[1] > gain[0] + 0.1, "predicting void raises the released mIoU of NYUv2's labels")
+    require(bool((last < L + 1).all() and (last == L).any()), "every pixel has a class")
+    require(gain[1] > gain[0] + 0.1, "predicting void raises the released mIoU of NYUv2's labels")
     scores = [_standard_miou(predictions, target) for predictions in (guess, knows_void.masked_fill(first == 0, 4))]
-    hold(scores[0] == scores[1], "in patlib a prediction at void counts nowhere")
+    require(scores[0] == scores[1], "in patlib a prediction at void counts nowhere")
     share = float((target == 255).float().mean())
     return (
         f"with {100 * share:.0f} % void, finding void moves the released mIoU {gain[0]:.2f} to {gain[1]:.2f}, ours not"
@@ -54,8 +54,8 @@ def check_bilinear_masks() -> str:
     blurred = released.bilinear_mask(mask, (16, 24))
     nearest = np.array(Image.fromarray(mask).resize((24, 16), Image.Resampling.NEAREST))
     invented, pixels = np.unique(blurred[~np.isin(blurred, mask)], return_counts=True)
-    hold(len(invented) > 0, "bilinear resizing invents class ids")
-    hold(set(np.unique(nearest)) == set(np.unique(mask)), "nearest neighbour invents none")
+    require(len(invented) > 0, "bilinear resizing invents class ids")
+    require(set(np.unique(nearest)) == set(np.unique(mask)), "nearest neighbour invents none")
     rarest = int((nearest == 9).sum() / pixels.min())
     return (
         f"a mask of classes 0, 4, 9 gains {', '.join(map(str, invented))}; the smallest has {pixels.min()} pixels, and "
@@ -70,8 +70,10 @@ def check_segnet_head() -> str:
     with torch.no_grad():
         theirs, ours = head(images), linear(images)
     zero = float((theirs == 0).float().mean())
-    hold(float(theirs.min()) == 0 and 0.2 < zero < 0.8, "no logit of the released head is negative, about half are 0")
-    hold(float(ours.min()) < 0, "a linear head has negative logits")
+    require(
+        float(theirs.min()) == 0 and 0.2 < zero < 0.8, "no logit of the released head is negative, about half are 0"
+    )
+    require(float(ours.min()) < 0, "a linear head has negative logits")
     low = float(ours.min())
     return f"smallest logit {float(theirs.min()):.0f}, {100 * zero:.0f} % exactly 0; of a linear head {low:.2f}"
 
@@ -82,7 +84,7 @@ def _standard_miou(predictions: Tensor, target: Tensor, num_classes: int = L) ->
     return float(metric.compute()["miou"])
 
 
-PROTOCOL = (
+PROTOCOL_DEVIATIONS = (
     Deviation(
         "mIoU",
         "Mean intersection over union; no formula.",

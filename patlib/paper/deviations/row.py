@@ -41,7 +41,7 @@ class Reading:
     patlib: str
 
 
-def hold(condition: bool, statement: str) -> None:
+def require(condition: bool, statement: str) -> None:
     """Raise AssertionError with the statement unless it holds; unlike ``assert``, also under ``python -O``."""
     if not condition:
         raise AssertionError(f"does not hold: {statement}")

@@ -7,8 +7,8 @@ share of the gradient. :func:`pixel_explorer` draws them with a kernel (ipywidge
 Shapes use L classes, H rows, W columns, G points of a curve; one image at a time.
 """
 
-from patlib.pixels.chart import pixel_chart
-from patlib.pixels.view import METHODS, PixelView, pixel_view
-from patlib.pixels.widget import pixel_explorer
+from patlib.teaching.pixel_explorer.chart import pixel_chart
+from patlib.teaching.pixel_explorer.view import EXPLORED_METHODS, PixelView, pixel_view
+from patlib.teaching.pixel_explorer.widget import pixel_explorer
 
-__all__ = ["METHODS", "PixelView", "pixel_chart", "pixel_explorer", "pixel_view"]
+__all__ = ["EXPLORED_METHODS", "PixelView", "pixel_chart", "pixel_explorer", "pixel_view"]

@@ -15,17 +15,17 @@ import altair as alt
 import numpy as np
 from PIL import Image
 
-from patlib.data import DatasetSpec
-from patlib.explore import VEGA_FORMULA as BETA
-from patlib.pixels.view import (
+from patlib.datasets import DatasetSpec
+from patlib.teaching.pixel_explorer.view import (
     LARGEST_SHARE,
     RELATIVE,
     TICK_COLOUR,
-    VOID_COLOUR,
+    VOID_BACKGROUND,
     WEIGHT_RANGE,
     PixelView,
     classes_by_size,
 )
+from patlib.teaching.weight_curve import VEGA_FORMULA as BETA
 
 FOCAL = "pow(1 - datum.p, gamma)"
 WEIGHTS = {
@@ -35,7 +35,7 @@ WEIGHTS = {
     "cross-entropy": "1",
     "focal": FOCAL,
 }
-"""The weight of a pixel in the browser's language: those of :data:`~patlib.pixels.METHODS` that need p and S alone."""
+"""The weight of a pixel in the browser's language: those of :data:`EXPLORED_METHODS` that need p and S alone."""
 
 VEGA_WEIGHT = "{" + ", ".join(f"'{name}': {formula}" for name, formula in WEIGHTS.items()) + "}[method]"
 
@@ -49,7 +49,7 @@ P_STEPS = 10_000  # p is stored in such steps, and never as 0 or 1, where focal'
 
 
 def pixel_chart(image: np.ndarray, view: PixelView, target: np.ndarray, spec: DatasetSpec) -> alt.ConcatChart:
-    """The picture of :func:`~patlib.pixels.pixel_view` as a chart, for an image (H,W,3) uint8 and labels (H,W).
+    """The picture of :func:`pixel_view` as a chart, for an image (H,W,3) uint8 and labels (H,W).
 
     ``view`` is of a method that leaves the logits alone, such as cross-entropy or PAT: its p is the network's own.
     """
@@ -136,7 +136,7 @@ def _weights(pixels: alt.Chart, height: int, width: int) -> alt.Chart:
                 legend=alt.Legend(title=None, values=list(RELATIVE), labelExpr=labels, orient="bottom"),
             ),
         )
-        .properties(title="Weight of each pixel, relative to the mean", view=alt.ViewConfig(fill=VOID_COLOUR))
+        .properties(title="Weight of each pixel, relative to the mean", view=alt.ViewConfig(fill=VOID_BACKGROUND))
         .properties(**_panel(height, width))
     )
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from matplotlib.colors import to_hex
 
-from patlib.data import IGNORE_INDEX
+from patlib.datasets import IGNORE_INDEX
 from patlib.losses import build_loss, loss_parameters
-from patlib.losses.family import ClassPixels
+from patlib.losses.base import ClassPixels
 
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+EXPLORED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "PAT": ("pat", {}),
     "PAT, beta only": ("pat", {"size_weight": False}),
     "PAT, 1/S only": ("pat", {"adaptive": False}),
@@ -57,9 +57,9 @@ def pixel_view(
 
     Raises ValueError for an unknown method, a mask of void alone, and what the loss itself refuses.
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    name, fixed = METHODS[method]
+    if method not in EXPLORED_METHODS:
+        raise ValueError(f"unknown method {method!r}; known: {', '.join(EXPLORED_METHODS)}")
+    name, fixed = EXPLORED_METHODS[method]
     own = {key: value for key, value in parameters.items() if key in loss_parameters(name)}
     loss = build_loss(name, len(logits), class_pixels, IGNORE_INDEX, **fixed, **own)
     x = torch.as_tensor(logits)[None].double().requires_grad_()
@@ -75,20 +75,20 @@ def pixel_view(
     if len(labels) == 0:
         raise ValueError(f"every pixel of the mask is void ({IGNORE_INDEX}); choose an image that shows a class")
     sizes = torch.bincount(labels, minlength=len(logits))
-    felt = torch.bincount(labels, weights=gradient[0].abs().sum(0)[~void], minlength=len(logits))
+    by_class = torch.bincount(labels, weights=gradient[0].abs().sum(0)[~void], minlength=len(logits))
     # The curve's pixels stand beside the image's and are marked invalid, so that no mask size counts them.
     p = torch.linspace(0, 1, 101, dtype=torch.float64)
-    imagined = torch.arange(len(logits)).repeat_interleave(len(p))
+    on_curve = torch.arange(len(logits)).repeat_interleave(len(p))
     together = loss.weight(
         torch.cat([nll[~void], -p.log().repeat(len(logits))])[None],
-        torch.cat([labels, imagined])[None],
-        (torch.arange(len(labels) + len(imagined)) < len(labels))[None],
+        torch.cat([labels, on_curve])[None],
+        (torch.arange(len(labels) + len(on_curve)) < len(labels))[None],
     )
-    curve = together.expand(1, len(labels) + len(imagined))[0, len(labels) :].view(len(logits), len(p))
+    curve = together.expand(1, len(labels) + len(on_curve))[0, len(labels) :].view(len(logits), len(p))
     return PixelView(
         p=torch.exp(-nll).masked_fill(void, torch.nan).numpy(),
         weight=weight.masked_fill(void, torch.nan).numpy(),
-        share=(felt / felt.sum()).numpy(),
+        share=(by_class / by_class.sum()).numpy(),
         sizes=sizes.numpy(),
         curve_p=p.numpy(),
         curve=curve.masked_fill(sizes[:, None] == 0, torch.nan).numpy(),
@@ -101,7 +101,7 @@ WEIGHT_RANGE = (1e-5, 1e3)
 LARGEST_SHARE = 0.5
 RELATIVE = {-2: "≤ 0.01", -1: "0.1", 0: "1", 1: "10", 2: "≥ 100"}
 """The colour scale of the map: log10 of a weight over the image's mean weight, and how it is labelled."""
-VOID_COLOUR = "#8c8c8c"
+VOID_BACKGROUND = "#8c8c8c"
 TICK_COLOUR = "#d55e00"
 
 

@@ -11,14 +11,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from patlib.data import DatasetSpec
-from patlib.losses.family import ClassPixels
-from patlib.pixels.view import (
+from patlib.datasets import DatasetSpec
+from patlib.losses.base import ClassPixels
+from patlib.teaching.pixel_explorer.view import (
+    EXPLORED_METHODS,
     LARGEST_SHARE,
-    METHODS,
     RELATIVE,
     TICK_COLOUR,
-    VOID_COLOUR,
+    VOID_BACKGROUND,
     WEIGHT_RANGE,
     PixelView,
     classes_by_size,
@@ -42,7 +42,7 @@ class PixelFigure:
         self.map = weights.imshow(
             view.weight, cmap="PuOr_r", vmin=min(RELATIVE), vmax=max(RELATIVE), interpolation="nearest"
         )
-        weights.set(title="weight of each pixel, relative to the mean", facecolor=VOID_COLOUR)
+        weights.set(title="weight of each pixel, relative to the mean", facecolor=VOID_BACKGROUND)
         scale = self.figure.colorbar(self.map, ax=weights, shrink=0.85, ticks=list(RELATIVE))
         scale.ax.set_yticklabels(RELATIVE.values())
         for axis in (scene, weights):
@@ -86,7 +86,7 @@ def pixel_explorer(
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
     resting: dict[str, Any] = {"continuous_update": False}  # redraw where a slider stops, not on its way
     controls = {
-        "method": ipywidgets.Dropdown(options=list(METHODS), description="method"),
+        "method": ipywidgets.Dropdown(options=list(EXPLORED_METHODS), description="method"),
         "T": ipywidgets.FloatLogSlider(20, base=10, min=-0.7, max=1.7, step=0.05, description="T", **resting),
         "eps": ipywidgets.FloatSlider(0, min=0, max=1, step=0.05, description="eps", **resting),
         "gamma": ipywidgets.FloatSlider(2, min=0, max=5, step=0.5, description="gamma", **resting),

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from patlib import data
+from patlib import datasets
 
 matplotlib.use("Agg")
 
@@ -32,4 +32,4 @@ def image():
 
 @pytest.fixture(scope="session")
 def spec():
-    return data.get_spec("synthetic")
+    return datasets.get_spec("synthetic")

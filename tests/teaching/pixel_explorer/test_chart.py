@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patlib.losses import build_loss
-from patlib.pixels import METHODS, pixel_chart, pixel_view
-from patlib.pixels.chart import VEGA_GRADIENT, VEGA_WEIGHT, WEIGHTS
+from patlib.teaching.pixel_explorer import EXPLORED_METHODS, pixel_chart, pixel_view
+from patlib.teaching.pixel_explorer.chart import VEGA_GRADIENT, VEGA_WEIGHT, WEIGHTS
 
 LAB = "5.21"  # the newest Vega-Lite of the major version that JupyterLab draws
 FUNCTIONS = {"exp": math.exp, "log": math.log, "pow": math.pow}
@@ -35,7 +35,7 @@ def test_the_browsers_formulas_are_the_library_s_weight_and_gradient(method, p, 
     """2(1-p) times the weight, plus what focal's weight adds, is the L1 norm that autograd finds for any logits."""
     rest = (1 - p) * np.array(others) / sum(others)
     logits = torch.from_numpy(np.log([p, *rest])).view(1, -1, 1, 1).repeat(1, 1, 1, S).requires_grad_()
-    name, fixed = METHODS[method]
+    name, fixed = EXPLORED_METHODS[method]
     own = {"pat": {"T": T, "eps": eps}, "focal": {"gamma": gamma}}.get(name, {})
     loss = build_loss(name, logits.shape[1], **fixed, **own)
     target = torch.zeros(1, 1, S, dtype=torch.long)

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from patlib.explore import focal_weight, pat_weight
 from patlib.losses import build_loss
-from patlib.pixels import METHODS, pixel_view
+from patlib.teaching.pixel_explorer import EXPLORED_METHODS, pixel_view
+from patlib.teaching.weight_curve import focal_weight, pat_weight
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EXPLORED_METHODS)
 def test_shares_are_those_of_the_whole_loss(prediction, method):
-    name, fixed = METHODS[method]
+    name, fixed = EXPLORED_METHODS[method]
     loss = build_loss(name, 10, prediction.class_pixels, **fixed)
     x = torch.from_numpy(prediction.logits)[None].requires_grad_()
     torch.manual_seed(0)

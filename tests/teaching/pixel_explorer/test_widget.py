@@ -3,8 +3,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from patlib.pixels import METHODS, pixel_explorer, pixel_view
-from patlib.pixels.widget import PixelFigure
+from patlib.teaching.pixel_explorer import EXPLORED_METHODS, pixel_explorer, pixel_view
+from patlib.teaching.pixel_explorer.widget import PixelFigure
 
 
 def test_every_control_redraws_the_picture(prediction, image, spec):
@@ -19,7 +19,7 @@ def test_every_control_redraws_the_picture(prediction, image, spec):
     controls[3].value = 5.0
     seen.append(picture.value)
     assert len(set(seen)) == 6
-    assert controls[0].options == tuple(METHODS)
+    assert controls[0].options == tuple(EXPLORED_METHODS)
     assert {Image.open(io.BytesIO(png)).size for png in seen} == {(810, 486)}
 
 

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from patlib.data import camvid, cityscapes, nyuv2, oxford_pet, store, synthetic
-from patlib.data.reading import Source, data_root, is_complete, locate
-from patlib.data.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
+from patlib.datasets import camvid, cityscapes, nyuv2, oxford_pet, synthetic
+from patlib.datasets.cache import fingerprint, open_arrays, read_manifest, write_arrays
+from patlib.datasets.sources import Source, data_root, is_complete, locate
+from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
 
 DATASETS: dict[str, DatasetSpec] = {
     dataset.SPEC.name: dataset.SPEC for dataset in (synthetic, camvid, oxford_pet, cityscapes, nyuv2)
@@ -127,16 +128,16 @@ def prepare(
     folder = place / "-".join([name, f"{height}x{width}", *variant])
 
     source = _open_source(spec, root, protocol, seed, download)
-    manifest = store.read_manifest(folder)
-    if source is not None and (manifest is None or manifest["source"] != store.fingerprint(source)):
-        store.write(folder, spec, size, source, progress)
-        manifest = store.read_manifest(folder)
+    manifest = read_manifest(folder)
+    if source is not None and (manifest is None or manifest["source"] != fingerprint(source)):
+        write_arrays(folder, spec, size, source, progress)
+        manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(
             f"{name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
             f"To get {spec.title}:\n{spec.how_to_get}"
         )
-    arrays = store.open_arrays(folder, manifest)
+    arrays = open_arrays(folder, manifest)
     splits = {
         split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
         for split, facts in manifest["splits"].items()

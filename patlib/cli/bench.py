@@ -1,0 +1,46 @@
+"""The command `patlib bench`: measure what something costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patlib.cli.messages import plain_errors
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def bench(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="Leave it out to list the benchmarks.")] = ""
+) -> None:
+    """Measure what something costs: patlib bench loss; patlib bench trainer --profile.
+
+    Runs the script of that name in benchmarks/ with the options that follow (--help lists its own).
+    """
+    import subprocess
+    import sys
+
+    with plain_errors():
+        scripts = benchmarks()
+        if name not in scripts:
+            listed = "\n".join(f"  {script:<10}{what}" for script, (_, what) in scripts.items())
+            raise ValueError(
+                f"there is no benchmark {name!r}; there are\n{listed}" if name else f"name one of\n{listed}"
+            )
+    raise typer.Exit(subprocess.run([sys.executable, scripts[name][0], *context.args]).returncode)
+
+
+def benchmarks() -> dict[str, tuple[Path, str]]:
+    """By name, the scripts in benchmarks/ that can be run, and the first line of what each says of itself."""
+    import ast
+
+    found = {}
+    for path in sorted(BENCHMARKS.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if any(isinstance(part, ast.FunctionDef) and part.name == "main" for part in tree.body):
+            found[path.stem] = (path, (ast.get_docstring(tree) or "").partition("\n")[0])
+    if not found:
+        raise ValueError(f"the benchmarks are not at {BENCHMARKS}: run from a checkout")
+    return found

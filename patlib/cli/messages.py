@@ -1,0 +1,27 @@
+"""What any command prints: a mistake as one message, rows as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
+    from patlib.datasets import DataError
+
+    try:
+        yield
+    except (DataError, ValueError, OSError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Left-aligned columns; the first row is the header."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

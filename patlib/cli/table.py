@@ -1,0 +1,41 @@
+"""The command `patlib table`: a table from the records that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patlib.cli.messages import plain_errors
+from patlib.cli.settings import Grid, Out, parse_grid, parse_settings
+
+
+def table(
+    context: typer.Context,
+    name: Grid,
+    out: Out = Path("runs"),
+    checkpoint: Annotated[str, typer.Option(help="best (by validation mIoU) or last.")] = "best",
+    split: Annotated[str, typer.Option(help="A split of the dataset, such as test.")] = "test",
+    write: Annotated[Path | None, typer.Option(help="Write it as .csv or .tex, too.")] = None,
+) -> None:
+    """Show a table from the records that are there, the paper's numbers beside ours where it has them.
+
+    Takes the options that `patlib grid` was given, and trains nothing.
+    """
+    from patlib.experiments import tables
+    from patlib.paper import beside_ours, published
+
+    with plain_errors():
+        base, seeds = parse_grid(name, parse_settings(context.args))
+        scores = tables.grid_scores(name, base, seeds, out, checkpoint, split)
+        title = published.DATASETS.get(base.dataset)
+        if name in published.PUBLISHED and title:
+            shown = beside_ours.paper_beside_ours(name, scores, title)
+        else:
+            shown = tables.summary(name, scores)
+        if write:
+            tables.export(write, name, scores, shown)
+        protocol = tables.grid_protocol(name, base, seeds, out)
+    typer.echo(f"{protocol}; {checkpoint} checkpoint, {split} split")
+    typer.echo(shown.to_string())

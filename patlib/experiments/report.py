@@ -1,0 +1,81 @@
+"""A run as a readable report: notebook 08 with the run's parameters, executed by papermill."""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from patlib.trainer.config import RunConfig
+
+REPORT = Path(__file__).parents[2] / "notebooks" / "08_one_run.ipynb"
+
+
+def report_cell(config: RunConfig, folder: Path) -> None:
+    """Execute notebook 08 as the run's report: :func:`run_notebook`."""
+    check_report()
+    run_notebook(REPORT, config, folder, progress=False)
+
+
+def check_report() -> None:
+    """ValueError if notebook 08 is not there, as when patlib was installed without its repository."""
+    if not REPORT.is_file():
+        raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
+
+
+def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
+    """Configuration and run folder from the variables of a notebook that so far holds nothing but parameters.
+
+    Papermill only warns about a parameter that a notebook does not have. Here every public variable with a plain value
+    must be a field of :class:`~patlib.trainer.config.RunConfig` or ``folder``, below which the run gets its own: a
+    misspelt name raises ValueError, and so does a wrong type.
+    """
+    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    jupyter_names = ("In", "Out")
+    given: dict[str, Any] = {
+        name: value
+        for name, value in namespace.items()
+        if isinstance(value, plain) and not name.startswith("_") and name not in jupyter_names
+    }
+    folder = given.pop("folder", "runs")
+    for name in given:
+        if name not in RunConfig.model_fields:
+            close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            raise ValueError(
+                f"unknown parameter {name!r}{hint} Known: folder, {', '.join(RunConfig.model_fields)}. "
+                "(In a live notebook: restart the kernel if it is a variable of your own.)"
+            )
+    config = RunConfig(**given)
+    return config, Path(folder) / config.run_path
+
+
+def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, progress: bool = True) -> Path:
+    """Execute the parameterised notebook with papermill; returns the executed one, in the run's folder.
+
+    It is named ``notebook.ipynb`` only when every cell has run. One that failed is kept as ``failed.ipynb``, with the
+    error in its place, and ValueError tells which.
+    """
+    import papermill
+    from jupyter_client.manager import AsyncKernelManager
+
+    class QuietKernel(AsyncKernelManager):
+        """What a kernel says outside of its notebook is about its own start and end."""
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+
+    own = Path(folder).resolve() / config.run_path
+    own.mkdir(parents=True, exist_ok=True)
+    parameters = {**config.model_dump(), "folder": str(Path(folder).resolve())}
+    # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
+    unfinished = own / "failed.ipynb"
+    try:
+        papermill.execute_notebook(
+            notebook, unfinished, parameters, progress_bar=progress, kernel_manager_class=QuietKernel
+        )
+    except papermill.PapermillExecutionError as error:
+        raise ValueError(f"{error.ename}: {error.evalue} (in cell {error.exec_count} of {unfinished})") from error
+    return unfinished.replace(own / "notebook.ipynb")

@@ -1,0 +1,55 @@
+"""The networks of finished runs, and what they predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from patlib.datasets import Split
+from patlib.files import read_tensors
+from patlib.losses import LOSSES
+from patlib.models import build_model
+from patlib.trainer.batches import DeviceSplit
+from patlib.trainer.config import RunConfig
+from patlib.trainer.records import read_record
+
+
+def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
+    """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last".
+
+    Raises ValueError for the record of a network that was handed to :func:`patlib.trainer.fit`, and for a damaged file.
+    """
+    if record["config"]["model_width"] is None:
+        raise ValueError(
+            f"{record['config']['model']} is no model of patlib: build it yourself, then "
+            f"load_state_dict(safetensors.torch.load_file('{Path(folder) / checkpoint}.safetensors'))"
+        )
+    config = RunConfig(**record["config"])
+    model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
+    model.load_state_dict(read_tensors(Path(folder) / f"{checkpoint}.safetensors")[0])
+    return model.eval()
+
+
+def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -> dict[str, np.ndarray]:
+    """What the finished runs below a folder predict for the images of a split: labels (M,H,W) uint8, by loss.
+
+    In the order of :data:`~patlib.losses.LOSSES`, on the CPU. ValueError if there is no run, or two of one loss.
+    """
+    resident = DeviceSplit(split, torch.device("cpu"))
+    predicted: dict[str, np.ndarray] = {}
+    for path in sorted(Path(folder).rglob("record.json")):
+        record = read_record(path)
+        loss = record["config"]["loss"]
+        if loss in predicted:
+            raise ValueError(f"{folder} holds two runs of {loss!r}; name a folder with one run a loss")
+        model = load_model(path.parent, record, checkpoint)
+        with torch.no_grad():
+            labels = [model(images).argmax(1) for images, _ in resident.in_order(16)]
+        predicted[loss] = torch.cat(labels).numpy().astype(np.uint8)
+    if not predicted:
+        raise ValueError(f"{folder} holds no finished run (a folder with record.json and {checkpoint}.safetensors)")
+    return {loss: predicted[loss] for loss in LOSSES if loss in predicted}
