@@ -94,7 +94,8 @@ def test_class_pixels_are_optional_where_unused(name: str) -> None:
     ("logits", "target", "words"),
     [
         (torch.zeros(2, 3, 4, 5), torch.zeros(2, 4, 5).long(), ["(N, 4, H, W)", "(2, 3, 4, 5)"]),
-        (torch.zeros(2, 4, 5), torch.zeros(2, 5).long(), ["(N, 4, H, W)", "(2, 4, 5)"]),
+        (torch.zeros(2, 4), torch.zeros(2).long(), ["(N, 4, H, W)", "(N, 4, W)", "(2, 4)"]),
+        (torch.zeros(2, 4, 1, 1, 1, 1), torch.zeros(2, 1, 1, 1, 1).long(), ["(N, 4, D, H, W)", "(2, 4, 1, 1, 1, 1)"]),
         (torch.zeros(2, 4, 4, 5).long(), torch.zeros(2, 4, 5).long(), ["floating point", "int64"]),
         (torch.zeros(2, 4, 4, 5), torch.zeros(2, 5, 4).long(), ["(2, 4, 5)", "(2, 5, 4)"]),
         (torch.zeros(2, 4, 4, 5), torch.zeros(1, 4, 5).long(), ["(2, 4, 5)", "(1, 4, 5)"]),
