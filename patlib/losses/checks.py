@@ -53,20 +53,23 @@ def check_tensor(name: str, value: Any) -> None:
     elif name == "logits" and isinstance(value, Mapping | tuple | list) and len(value) > 0:
         raise TypeError(_heads_remedy(value))
     else:
-        remedy = {
-            "logits": "; does the network's forward() end in return?",
-            "target": "; does the dataset return a mask with every image?",
-        }.get(name, "")
+        remedy = ""
         if isinstance(value, np.ndarray):
             remedy = f"; use torch.from_numpy({name})"
-        elif value is not None:
-            remedy = f"; use torch.as_tensor({name})" if isinstance(value, list | tuple) else ""
+        elif name == "mask":
+            remedy = "; what is iterated over must yield masks or (image, mask) pairs"
+        elif isinstance(value, list | tuple) and len(value) > 0:
+            remedy = f"; use torch.as_tensor({name})"
+        elif value is None and name == "logits":
+            remedy = "; does the network's forward() end in return?"
+        elif value is None:
+            remedy = "; does the dataset return a mask with every image?"
         raise TypeError(f"{name} must be a torch.Tensor, got {_kind(value)}{remedy}")
 
 
 def check_integers(name: str, value: Tensor) -> None:
     if not _holds_integers(value):
-        raise ValueError(f"{name} must hold integer labels, got {value.dtype}; {_INTEGERS_OF_FLOATS.format(name)}")
+        raise ValueError(f"{name} must hold integer labels, got {value.dtype}{_use(f'{name}.long()', value)}")
 
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int) -> int | None:
@@ -154,12 +157,13 @@ def _target_remedy(logits: Tensor, target: Tensor) -> str:
         )
     else:
         return ""
-    return f"; {_INTEGERS_OF_FLOATS.format(remedy)}" if target.is_floating_point() else f"; use {remedy}"
+    return _use(remedy, target)
 
 
-_INTEGERS_OF_FLOATS = (
-    "use {0} if its numbers are labels, and load the mask anew if torchvision's ToTensor divided them by 255"
-)
+def _use(remedy: str, labels: Tensor) -> str:
+    if not labels.is_floating_point():
+        return f"; use {remedy}"
+    return f"; use {remedy}, or load the mask anew if torchvision's ToTensor divided its labels by 255"
 
 
 def _heads_remedy(outputs: Any) -> str:
