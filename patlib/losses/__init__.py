@@ -32,7 +32,9 @@ import difflib
 import inspect
 from typing import Any
 
-from patlib.losses.base import ClassPixels, PixelLoss, mask_sizes
+from patlib.losses.base import PixelLoss
+from patlib.losses.checks import ClassPixels
+from patlib.losses.counting import count_class_pixels, mask_sizes
 from patlib.losses.frequency import BLV, LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
 from patlib.losses.pixelwise import PAT, CrossEntropy, Focal
 
@@ -48,6 +50,7 @@ __all__ = [
     "Focal",
     "PixelLoss",
     "build_loss",
+    "count_class_pixels",
     "loss_parameters",
     "mask_sizes",
 ]
@@ -80,8 +83,9 @@ def build_loss(
 ) -> PixelLoss:
     """The loss of that name, called as ``loss(logits (N,L,H,W), target (N,H,W)) -> scalar``.
 
-    ``class_pixels`` (L,) are training-set pixel counts; cb, cbfocal, bms, ldam and blv need them. ``params`` are the
-    method's own: see :func:`loss_parameters`. Raises ValueError that names the value and the rule.
+    ``class_pixels`` (L,) are training-set pixel counts; cb, cbfocal, bms, ldam and blv need them, the others drop them.
+    ``params`` are the method's own, see :func:`loss_parameters`, and ``reduction`` ("mean", "sum" or "none"). Raises
+    ValueError that names the value and the rule.
 
     A loss is a module: move it with ``.to(device)``. Its class tables are float64, which MPS lacks: there it is
     ``.float().to("mps")``. BLV adds its noise in ``train()`` mode only.
@@ -93,6 +97,8 @@ def build_loss(
     """
     known = loss_parameters(name)
     for key in params:
-        if key not in known:
+        if key not in known and key != "reduction":
             raise ValueError(f"loss {name!r} has no parameter {key!r}; it takes: {', '.join(known) or 'none'}")
-    return LOSSES[name](num_classes, class_pixels, ignore_index, **params)
+    if LOSSES[name].needs_class_pixels:
+        params["class_pixels"] = class_pixels
+    return LOSSES[name](num_classes, ignore_index=ignore_index, **params)

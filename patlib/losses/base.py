@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+import warnings
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ClassPixels = Sequence[float] | Tensor | None
+from patlib.losses.checks import ClassPixels, check_class_pixels, check_classes, check_input, check_labels
+from patlib.losses.counting import is_label
 
+REDUCTIONS = ("mean", "sum", "none")
 
-def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
-    r"""Mask sizes :math:`S_i^l`: how many pixels of image i carry label l (below Eq. 2 of the PAT paper).
-
-    ``target`` is (N,H,W); returns (N,L) int64. Ignored pixels count nowhere.
-    """
-    target = target.long()  # before comparing: in uint8 an ignore_index of -100 would wrap to label 156
-    valid = target != ignore_index
-    return count_labels(target.masked_fill(~valid, 0), valid, num_classes)
-
-
-def count_labels(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
-    """Valid pixels of each class in each image, (N,L) int64, from labels (N,H,W) that hold 0 where not valid."""
-    if torch.compiler.is_compiling():
-        counts = is_label(labels, num_classes).sum((2, 3), dtype=torch.int32)
-        counts[:, 0] -= (~valid).sum((1, 2), dtype=torch.int32)
-        return counts.long()
-    counts = torch.zeros(len(labels), num_classes, dtype=torch.int64, device=labels.device)
-    # Adding 0 or 1 keeps every shape static; selecting the valid pixels would force a host synchronisation.
-    return counts.scatter_add_(1, labels.flatten(1), valid.flatten(1).long())
-
-
-def is_label(labels: Tensor, num_classes: int) -> Tensor:
-    """One-hot labels (N,L,H,W) bool: for compiled code alone, which never builds the tensor.
-
-    Comparing within the loop over classes is less work there than gathering and scattering: it needs no bounds checks,
-    no atomic additions, no copies of the labels. Narrow labels leave room in the vector registers for the logits.
-    """
-    classes = torch.arange(num_classes, dtype=torch.int32, device=labels.device).view(1, -1, 1, 1)
-    return labels.int().unsqueeze(1) == classes
+MOST_NATS = 1e7
+"""What a pixel costs at most before it is weighted. The sum over a batch then fits float32 with every weight there is,
+however far apart the logits are. The gradient does not stop there."""
 
 
 def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
@@ -50,7 +26,9 @@ def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     if torch.compiler.is_compiling():
         return _CompiledCrossEntropy.apply(logits.to(compute_dtype(logits)), target, ignore_index)
     log_p = F.log_softmax(logits, dim=1, dtype=compute_dtype(logits))
-    return F.nll_loss(log_p, target, ignore_index=ignore_index, reduction="none")
+    nll = F.nll_loss(log_p, target, ignore_index=ignore_index, reduction="none")
+    with torch.no_grad():
+        return nll.clamp_max_(MOST_NATS)
 
 
 class _CompiledCrossEntropy(torch.autograd.Function):
@@ -67,7 +45,8 @@ class _CompiledCrossEntropy(torch.autograd.Function):
         own = torch.where(is_label(target, logits.shape[1]), logits, 0).sum(1)
         own = torch.where((target < 0) | (target >= logits.shape[1]), math.nan, own)
         ctx.save_for_backward(logits, target, largest, log_sum)
-        return torch.where(target != ignore_index, log_sum.squeeze(1) - (own - largest.squeeze(1)), 0)
+        nll = (log_sum.squeeze(1) - (own - largest.squeeze(1))).clamp_max(MOST_NATS)
+        return torch.where(target != ignore_index, nll, 0)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
@@ -84,10 +63,17 @@ def compute_dtype(logits: Tensor) -> torch.dtype:
 class PixelLoss(nn.Module):
     """The family: subclasses say how logits are adjusted, how pixels are weighted, what the sum is divided by.
 
-    ``num_classes`` is L; ``class_pixels`` are the training set's pixel counts (L,), needed by the methods that use
-    class frequency. A class without a training pixel is treated as being as rare as the rarest class that has some:
-    a count of zero would make the official formulas infinite, and a count of one would push every other class aside
+    ``num_classes`` is L; everything else is given by name. ``class_pixels`` are the training set's pixel counts (L,),
+    for the methods that use class frequency (TypeError for the others); :func:`count_class_pixels` counts them. A class
+    without a training pixel is treated as being as rare as the rarest class that has some: a count of zero would make
+    the official formulas infinite, and a count of one would push every other class aside
     (:class:`~patlib.losses.BalancedSoftmax` alone has a limit at zero, and keeps it).
+
+    Pixels labelled ``ignore_index`` cost nothing and pull nothing. It may be one of the classes, because leaving out
+    class 0, the background, is common. With more than 255 classes, 255 is one of them: name another label then.
+
+    ``reduction`` is "none" for the loss of every pixel, its weight times its negative log-likelihood, 0 where ignored;
+    "sum" for the sum of these; "mean" for that sum over the method's own :meth:`normaliser`, as the formulas have it.
     """
 
     needs_class_pixels = False
@@ -95,16 +81,32 @@ class PixelLoss(nn.Module):
     ignore_index: int
     class_pixels: Tensor
 
-    def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        reduction: str = "mean",
+    ) -> None:
         super().__init__()
-        if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes < 2:
-            raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
-            raise ValueError(f"ignore_index must be an integer label such as 255, got {ignore_index!r}")
+        check_classes(num_classes, ignore_index)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}; got {reduction!r}")
         self.num_classes = int(num_classes)
         self.ignore_index = int(ignore_index)
+        self.reduction = reduction
         if self.needs_class_pixels:
-            self.class_pixels = _check_class_pixels(type(self).__name__, class_pixels, num_classes)
+            self.class_pixels = check_class_pixels(type(self).__name__, class_pixels, num_classes)
+        elif class_pixels is not None:
+            raise TypeError(f"{type(self).__name__} makes no use of class_pixels; build it without them")
+        self._warned = False
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments but ``class_pixels``, with their values: ``num_classes=4, T=20.0, ...``."""
+        shared, own = (inspect.signature(kind).parameters for kind in (PixelLoss, type(self)))
+        names = ["num_classes", *(name for name in own if name not in shared), "ignore_index", "reduction"]
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name))
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits (N,L,H,W) as the log-softmax is to see them; ``labels`` (N,H,W) hold 0 at ignored pixels."""
@@ -123,74 +125,56 @@ class PixelLoss(nn.Module):
 
         Compiled, the nll has a gradient at ignored pixels too: multiply it by something that is 0 there.
         """
-        self._check_shapes(logits, target)
+        check_input(logits, target, self.num_classes)
         target = target.long()
         valid = target != self.ignore_index
         labels = target.masked_fill(~valid, 0)
-        self._check_labels(labels)
+        self._check_labels(labels, valid)
         with torch.autocast(logits.device.type, enabled=False):
             nll = cross_entropy(self.adjust(logits, labels), target, self.ignore_index)
             return nll, self.weight(nll, labels, valid).expand_as(nll)
 
     def forward(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
-        """Scalar loss of logits (N,L,H,W), any float type, and integer labels (N,H,W).
+        """Loss of logits (N,L,H,W), any float type, and integer labels (N,H,W): scalar, or (N,H,W) unreduced.
+
+        Points and volumes are images of one and of three dimensions: (N,L,W) with (N,W), (N,L,D,H,W) with (N,D,H,W).
 
         ``normaliser`` takes the place of the batch's own where the batch is a part of a larger one: the sum of all
-        parts' :meth:`normaliser`, at least 1. The parts' losses then add up to that of the whole.
+        parts' :meth:`normaliser`, at least 1. The parts' losses then add up to that of the whole. For "mean" alone.
 
-        Half-precision logits are computed in float32, under autocast too; float64 stays float64.
+        Half-precision logits are computed in float32, under autocast too; float64 stays float64. Loss and gradient are
+        finite for finite logits: a pixel costs at most 1e7 nats before it is weighted. NaN or plus infinity among the
+        logits makes the loss NaN. The gradient of float16 logits is float16 as well, and beyond 65504 infinite, which
+        is what a gradient scaler looks for.
 
-        Raises ValueError for shapes or types that do not fit and, where the labels are on the CPU, for a label
-        that is neither a class nor ``ignore_index``. On a GPU labels are not read back: that would stall it. Under
-        ``torch.compile`` such a label makes the loss NaN.
+        Raises TypeError or ValueError for what is no tensor and for shapes or types that do not fit; where the labels
+        are on the CPU, ValueError for a label that is neither a class nor ``ignore_index``. On a GPU labels are not
+        read back: that would stall it. Under ``torch.compile`` such a label makes the loss NaN.
         """
+        if normaliser is not None and self.reduction != "mean":
+            raise ValueError(f'normaliser belongs to reduction="mean"; this loss has reduction="{self.reduction}"')
         nll, weight = self.per_pixel(logits, target)
         if torch.compiler.is_compiling():
             weight = weight * (target.long() != self.ignore_index)
+        if self.reduction == "none":
+            return nll * weight
+        if self.reduction == "sum":
+            return (nll * weight).sum()
         if normaliser is None:
             normaliser = self.normaliser(target.long() != self.ignore_index).clamp_min(1)
         return (nll * weight).sum() / normaliser
 
-    def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
-        if logits.ndim != 4 or logits.shape[1] != self.num_classes or not logits.is_floating_point():
-            raise ValueError(
-                f"logits must be floating point of shape (N, {self.num_classes}, H, W), "
-                f"got {logits.dtype} {tuple(logits.shape)}"
-            )
-        if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
-            raise ValueError(f"target must hold integer labels, got {target.dtype}; one-hot masks need argmax(dim=1)")
-        expected = (logits.shape[0], *logits.shape[2:])
-        if target.shape != expected:
-            raise ValueError(
-                f"target must have shape (N, H, W) = {expected} like the logits, got {tuple(target.shape)}"
-            )
-
-    def _check_labels(self, labels: Tensor) -> None:
-        if labels.device.type != "cpu" or torch.compiler.is_compiling() or labels.numel() == 0:
+    def _check_labels(self, labels: Tensor, valid: Tensor) -> None:
+        largest = check_labels(labels, self.num_classes, self.ignore_index)
+        # A mask of 0 and 255 has two classes, and with more classes a crop of nothing but class 0 and void is common.
+        if largest != 0 or self.ignore_index != 255 or self.num_classes != 2 or self._warned:
             return
-        low, high = (int(bound) for bound in torch.aminmax(labels))
-        if low < 0 or high >= self.num_classes:
-            raise ValueError(
-                f"label {low if low < 0 else high} is neither a class (0..{self.num_classes - 1}) nor the ignore "
-                f"label {self.ignore_index}; remap it, or pass the label to ignore as ignore_index"
+        counted = int(valid.sum())
+        if 0 < counted <= valid.numel() / 2:
+            self._warned = True
+            warnings.warn(
+                f"every label of this batch is 0 or the ignore label 255, and {valid.numel() - counted} of "
+                f"{valid.numel()} are 255. If the masks were stored as 0 and 255, the whole foreground is ignored and "
+                "only background is learnt: pass (target > 0).long() instead. If 255 is void, nothing is wrong.",
+                stacklevel=6,  # the line that called the loss
             )
-
-
-def _check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int) -> Tensor:
-    if class_pixels is None:
-        raise ValueError(
-            f"{method} needs class_pixels, the training set's pixel count of each of {num_classes} classes"
-        )
-    counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
-    if counts.shape != (num_classes,):
-        raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")
-    if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()) or not bool((counts > 0).any()):
-        raise ValueError(f"class_pixels must be finite, not negative and not all zero; got {counts.tolist()}")
-    return torch.where(counts > 0, counts, counts[counts > 0].min())
-
-
-def check_number(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> float:
-    """The value as a float, or ValueError naming the value and the rule."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
-        raise ValueError(f"{name} must be a number {rule}; got {value!r}")
-    return float(value)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from patlib.losses.base import ClassPixels, PixelLoss, check_number, compute_dtype
+from patlib.losses.base import PixelLoss, compute_dtype
+from patlib.losses.checks import ClassPixels, check_number
 from patlib.losses.pixelwise import focal_factor
 
 
@@ -30,14 +31,17 @@ class ClassBalanced(PixelLoss):
     def __init__(
         self,
         num_classes: int,
+        *,
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
+        reduction: str = "mean",
         beta: float | None = None,
         power: float | None = None,
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+        super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         if self.class_pixels.min() < 1:
             raise ValueError(f"class_pixels are pixel counts, not shares; got {self.class_pixels.tolist()}")
+        self.beta, self.power = beta, power
         if power is None:
             weights = self._inverse_effective_number(beta)
         elif beta is None:
@@ -49,11 +53,13 @@ class ClassBalanced(PixelLoss):
     def _inverse_effective_number(self, beta: float | None) -> Tensor:
         if beta is None:
             total = float(self.class_pixels.sum())
-            beta = (total - 1) / total
-        self.beta = check_number("beta", beta, "in [0, 1)", lambda value: 0 <= value < 1)
+            self.beta = (total - 1) / total
+            log_beta = math.log1p(-1 / total)  # of a large total: beta itself may round to 1
+        else:
+            self.beta = check_number("beta", beta, "in [0, 1)", lambda value: 0 <= value < 1)
+            log_beta = math.log(self.beta) if self.beta > 0 else -math.inf
         # expm1: subtracting from 1 would lose every digit where beta^n is close to 1.
-        log_beta = math.log(self.beta) if self.beta > 0 else -math.inf
-        return (1 - self.beta) / -torch.expm1(self.class_pixels * log_beta)
+        return -1 / torch.expm1(self.class_pixels * log_beta)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         return self.class_weights.to(nll.dtype)[labels]
@@ -67,12 +73,16 @@ class ClassBalancedFocal(ClassBalanced):
     def __init__(
         self,
         num_classes: int,
+        *,
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
+        reduction: str = "mean",
         beta: float | None = None,
         gamma: float = 2.0,
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index, beta)
+        super().__init__(
+            num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction, beta=beta
+        )
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
@@ -90,14 +100,21 @@ class BalancedSoftmax(PixelLoss):
     needs_class_pixels = True
     log_prior: Tensor
 
-    def __init__(self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        class_pixels: ClassPixels = None,
+        ignore_index: int = 255,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
         prior = (counts / counts.sum()).clamp_min(torch.finfo(torch.float32).tiny)
         self.register_buffer("log_prior", prior.log(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return logits + self.log_prior.to(compute_dtype(logits)).view(1, -1, 1, 1)
+        return logits + _per_class(self.log_prior, logits)
 
 
 class LDAM(PixelLoss):
@@ -114,19 +131,23 @@ class LDAM(PixelLoss):
     def __init__(
         self,
         num_classes: int,
+        *,
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
+        reduction: str = "mean",
         max_margin: float = 0.5,
         scale: float = 20.0,
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+        super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
         self.scale = check_number("scale", scale, "above 0", lambda value: value > 0)
         margins = self.class_pixels**-0.25
         self.register_buffer("margins", margins * (self.max_margin / margins.max()), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
-        scaled = logits.to(compute_dtype(logits)) * self.scale
+        logits = logits.to(compute_dtype(logits))
+        # A softmax sees differences alone; scaling those to the largest logit cannot overflow to plus infinity.
+        scaled = (logits - logits.detach().amax(1, keepdim=True)).mul_(self.scale)
         margins = (self.scale * self.margins).to(scaled.dtype)[labels]
         return scaled.scatter_add_(1, labels.unsqueeze(1), -margins.unsqueeze(1))
 
@@ -149,12 +170,14 @@ class BLV(PixelLoss):
     def __init__(
         self,
         num_classes: int,
+        *,
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
+        reduction: str = "mean",
         sigma: float = 0.5,
         law: str = "gaussian",
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+        super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.sigma = check_number("sigma", sigma, "of at least 0", lambda value: value >= 0)
         if law not in self.laws:
             raise ValueError(f"law must be one of {', '.join(self.laws)}; got {law!r}")
@@ -171,4 +194,9 @@ class BLV(PixelLoss):
         else:
             noise.normal_(0, self.sigma / (math.sqrt(self.num_classes) if self.law == "xavier" else 1))
         # In place: the noise's own memory becomes the adjusted logits.
-        return noise.clamp_(-1, 1).abs_().mul_(self.variation.to(noise.dtype).view(1, -1, 1, 1)).add_(logits)
+        return noise.clamp_(-1, 1).abs_().mul_(_per_class(self.variation, logits)).add_(logits)
+
+
+def _per_class(values: Tensor, logits: Tensor) -> Tensor:
+    """One number a class (L,) as (1,L,1,1), or with as many dimensions as the logits have, in their precision."""
+    return values.to(compute_dtype(logits)).view(1, -1, *[1] * (logits.ndim - 2))

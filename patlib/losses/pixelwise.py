@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from patlib.losses.base import ClassPixels, PixelLoss, check_number, count_labels
+from patlib.losses.base import PixelLoss
+from patlib.losses.checks import check_number
+from patlib.losses.counting import count_labels
 
 
 class CrossEntropy(PixelLoss):
@@ -24,9 +26,9 @@ class Focal(PixelLoss):
     """
 
     def __init__(
-        self, num_classes: int, class_pixels: ClassPixels = None, ignore_index: int = 255, gamma: float = 2.0
+        self, num_classes: int, *, ignore_index: int = 255, reduction: str = "mean", gamma: float = 2.0
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+        super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
@@ -55,8 +57,9 @@ class PAT(PixelLoss):
     def __init__(
         self,
         num_classes: int,
-        class_pixels: ClassPixels = None,
+        *,
         ignore_index: int = 255,
+        reduction: str = "mean",
         T: float = 20.0,
         eps: float = 0.0,
         detach: bool = True,
@@ -64,7 +67,7 @@ class PAT(PixelLoss):
         adaptive: bool = True,
         alpha: float = 1.0,
     ) -> None:
-        super().__init__(num_classes, class_pixels, ignore_index)
+        super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.T = check_number(
             "T", T, "above 0 (above 1/50: the sum of exp(1/T) must fit float32)", lambda value: value > 1 / 50
         )

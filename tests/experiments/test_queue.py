@@ -95,7 +95,7 @@ def test_at_the_deadline_runs_are_stopped_even_one_that_will_not(run, tmp_path):
 
 
 def test_a_run_whose_lock_another_process_holds_is_left_to_it(run, tmp_path):
-    with hold(CONFIGS[0], tmp_path / "runs"):
+    with hold_run(CONFIGS[0], tmp_path / "runs"):
         result = run("done", "done")
     assert (result.done, result.elsewhere, result.left) == (1, 1, 0)
     assert [seed for seed, *_ in began(tmp_path)] == [1]

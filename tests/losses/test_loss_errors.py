@@ -1,12 +1,13 @@
 """Wrong use raises ValueError that names what was given and what is allowed."""
 
 import re
+import warnings
 
 import pytest
 import torch
 from loss_batches import CLASS_PIXELS, NUM_CLASSES
 
-from patlib.losses import build_loss, loss_parameters
+from patlib.losses import PixelLoss, build_loss, loss_parameters
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_the_ignore_label_is_checked(method: str, ignore_index: object) -> None:
         ([1, 2, float("nan"), 4], ["class_pixels", "nan", "finite"]),
         ([1, 2, float("inf"), 4], ["class_pixels", "inf", "finite"]),
         ([0, 0, 0, 0], ["class_pixels", "0", "all zero"]),
+        ([1, 2, 1e19, 4], ["class_pixels", "1e+19", "at most 1e18"]),
     ],
 )
 def test_class_pixels_are_checked(name: str, counts: object, words: list[str]) -> None:
@@ -94,7 +96,8 @@ def test_class_pixels_are_optional_where_unused(name: str) -> None:
     ("logits", "target", "words"),
     [
         (torch.zeros(2, 3, 4, 5), torch.zeros(2, 4, 5).long(), ["(N, 4, H, W)", "(2, 3, 4, 5)"]),
-        (torch.zeros(2, 4, 5), torch.zeros(2, 5).long(), ["(N, 4, H, W)", "(2, 4, 5)"]),
+        (torch.zeros(2, 4), torch.zeros(2).long(), ["(N, 4, H, W)", "(N, 4, W)", "(2, 4)"]),
+        (torch.zeros(2, 4, 1, 1, 1, 1), torch.zeros(2, 1, 1, 1, 1).long(), ["(N, 4, D, H, W)", "(2, 4, 1, 1, 1, 1)"]),
         (torch.zeros(2, 4, 4, 5).long(), torch.zeros(2, 4, 5).long(), ["floating point", "int64"]),
         (torch.zeros(2, 4, 4, 5), torch.zeros(2, 5, 4).long(), ["(2, 4, 5)", "(2, 5, 4)"]),
         (torch.zeros(2, 4, 4, 5), torch.zeros(1, 4, 5).long(), ["(2, 4, 5)", "(1, 4, 5)"]),
@@ -126,3 +129,37 @@ def test_labels_are_checked_on_every_call(method: str) -> None:
     loss(logits, torch.zeros(1, 1, 1).long())
     with pytest.raises(ValueError, match="neither"):
         loss(logits, torch.full((1, 1, 1), 9))
+
+
+def trapped(ignored: int, of: int, ignore_index: int = 255, num_classes: int = 2) -> tuple[PixelLoss, tuple]:
+    target = torch.zeros(1, 1, of).long()
+    target[..., :ignored] = ignore_index
+    loss = build_loss("pat", num_classes, ignore_index=ignore_index)
+    return loss, (torch.zeros(1, num_classes, 1, of), target)
+
+
+@pytest.mark.parametrize("ignored", [5, 9])
+def test_masks_of_0_and_255_are_warned_of_once(ignored: int) -> None:
+    loss, batch = trapped(ignored, 10)
+    with pytest.warns(UserWarning, match=rf"{ignored} of 10 are 255.*0 and 255.*\(target > 0\)\.long\(\)") as caught:
+        loss(*batch)
+    assert caught[0].filename == __file__, "the warning names the line that called the loss"
+    loss(*batch)  # warnings are errors here: a second one would fail
+    with pytest.warns(UserWarning):
+        trapped(ignored, 10)[0](*batch)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "ignore_index", "num_classes"), [(4, 255, 2), (10, 255, 2), (5, -100, 2), (5, 255, 3), (0, 255, 2)]
+)
+def test_other_batches_are_not_warned_of(ignored: int, ignore_index: int, num_classes: int) -> None:
+    loss, batch = trapped(ignored, 10, ignore_index, num_classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss(*batch)
+
+
+def test_one_label_of_the_foreground_is_enough_not_to_be_warned_of() -> None:
+    loss, (logits, target) = trapped(9, 10)
+    target[..., -1] = 1
+    loss(logits, target)

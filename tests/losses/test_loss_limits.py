@@ -5,7 +5,9 @@ import math
 import pytest
 import reference
 import torch
-from loss_batches import CLASS_PIXELS, NUM_CLASSES, random_batch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loss_batches import CLASS_PIXELS, NUM_CLASSES, SETTINGS, random_batch, setting_name
 from torch import Tensor
 
 from patlib.losses import build_loss
@@ -27,6 +29,78 @@ def test_extreme_logits_are_finite(setting: tuple[str, dict], dtype: torch.dtype
     logits[:, 1] = extreme
     logits[:, 2] = -extreme
     run(*setting, logits.to(dtype), target)
+
+
+LARGEST = torch.finfo(torch.float32).max
+# Where the weights are largest, and where the gradient flows through them.
+SHARP = [
+    ("pat", {"T": 0.0201}),
+    ("pat", {"T": 0.0201, "size_weight": False, "detach": False}),
+    ("focal", {"gamma": 50}),
+]
+
+
+EXTREMES = [0.0, 1.0, 1e4, 1e20, 1e37, -1e37, 1e38, -1e38, LARGEST, -LARGEST]
+
+
+@pytest.mark.parametrize("chosen", [*SETTINGS, ("blv", {"sigma": 5.0}), *SHARP], ids=setting_name)
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from(EXTREMES), min_size=24, max_size=24))
+def test_any_finite_logits_have_a_finite_loss_and_gradient(chosen: tuple[str, dict], values: list[float]) -> None:
+    logits, target = torch.tensor(values).view(2, NUM_CLASSES, 1, 3), torch.tensor([[[0, 3, 255]], [[1, 1, 2]]])
+    run(*chosen, logits, target)
+    run(*chosen, logits.double() * 1e269, target)
+
+
+@pytest.mark.parametrize("chosen", [("ce", {}), ("bms", {}), ("ldam", {}), ("blv", {}), *SHARP], ids=setting_name)
+def test_so_they_have_compiled(chosen: tuple[str, dict]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.tensor(EXTREMES)[torch.randint(0, len(EXTREMES), (2, NUM_CLASSES, 5, 9), generator=generator)]
+    target = torch.randint(0, NUM_CLASSES, (2, 5, 9), generator=generator)
+    loss = build_loss(chosen[0], NUM_CLASSES, CLASS_PIXELS, **chosen[1]).eval()
+    torch.compiler.reset()
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    outcomes = []
+    for function in (loss, compiled):
+        leaf = logits.clone().requires_grad_()
+        value = function(leaf, target)
+        value.backward()
+        assert value.isfinite() and leaf.grad.isfinite().all()
+        outcomes.append((value.detach(), leaf.grad))
+    torch.testing.assert_close(*outcomes, rtol=1e-5, atol=1e-6)
+
+
+def test_a_mistake_however_large_costs_at_most_ten_million_nats_and_pulls_as_before(setting: tuple[str, dict]) -> None:
+    target = torch.zeros(1, 1, 1, dtype=torch.long)
+    outcomes = [
+        run(*setting, torch.tensor([-gap, gap, 0.0, 0.0]).view(1, 4, 1, 1), target) for gap in (1e7, 1e20, LARGEST)
+    ]
+    for value, gradient in outcomes:
+        torch.testing.assert_close((value, gradient), outcomes[0], rtol=1e-6, atol=0)
+        assert gradient[0, 0] < 0 < gradient[0, 1]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_no_number_stays_in_the_loss(setting: tuple[str, dict], bad: float, compiled: bool) -> None:
+    logits, target = random_batch(0)
+    target[0, 0, 0] = 1
+    loss = build_loss(setting[0], NUM_CLASSES, CLASS_PIXELS, **setting[1])
+    torch.compiler.reset()
+    loss = torch.compile(loss, backend="aot_eager", fullgraph=True) if compiled else loss
+    for channel in (1, 2):
+        worse = logits.float()
+        worse[0, channel, 0, 0] = bad
+        assert loss(worse, target).isnan()
+
+
+def test_a_float16_gradient_that_does_not_fit_is_infinite_for_a_gradient_scaler_to_see() -> None:
+    logits = torch.tensor([-9.0, 9.0]).view(1, 2, 1, 1)
+    target = torch.zeros(1, 1, 1, dtype=torch.long)
+    for dtype, finite in ((torch.float16, False), (torch.bfloat16, True), (torch.float32, True)):
+        leaf = logits.to(dtype).requires_grad_()
+        build_loss("pat", 2, T=0.05)(leaf, target).backward()
+        assert bool(leaf.grad.isfinite().all()) == finite
 
 
 def test_a_confident_mistake_costs_its_gap_in_nats() -> None:
@@ -187,6 +261,18 @@ def test_a_class_without_training_pixels_counts_as_the_rarest_with_some(name: st
     params = {"beta": 0.99} if name == "cb" else {}
     value = run(name, params, logits, target, class_pixels=[900, 0, 30, 100])
     torch.testing.assert_close(value, run(name, params, logits, target, class_pixels=[900, 30, 30, 100]))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e9, 2e14, 2.5e17])
+def test_the_weights_of_very_large_counts_depend_on_their_ratios_alone(unit: float) -> None:
+    """Beyond 1e16 pixels the default beta rounds to 1."""
+    counts = [4e6, 1e6, 2e6]
+    for name in ("cb", "bms", "ldam", "blv"):
+        few, many = (
+            build_loss(name, 3, [factor * count / 4e6 for count in counts]) for factor in (4e6, 4 * max(unit, 1e6))
+        )
+        for (_, expected), (_, value) in zip(few.named_buffers(), many.named_buffers(), strict=True):
+            torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
 
 
 def test_class_pixels_may_be_lists_arrays_and_tensors(method: str, batch: tuple[Tensor, Tensor]) -> None:

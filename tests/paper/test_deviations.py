@@ -89,9 +89,9 @@ MENDED: dict[str, list[Mend]] = {
     "Balanced softmax (BMS)": [
         replaced("released_balanced_softmax", lambda x, y: build_loss("bms", L, counted(y))(x, y))
     ],
-    "LDAM": [replaced("released_ldam_margins", lambda y, classes: LDAM(classes, counted(y)[:classes]).margins)],
-    "BLV": [replaced("released_blv_variation", lambda y, classes: BLV(classes, counted(y)).variation)],
-    "Class-balanced (CB)": [replaced("released_cb", lambda x, y: ClassBalanced(L, counted(y))(x, y))],
+    "LDAM": [replaced("released_ldam_margins", lambda y, L: LDAM(L, class_pixels=counted(y)[:L]).margins)],
+    "BLV": [replaced("released_blv_variation", lambda y, classes: BLV(classes, class_pixels=counted(y)).variation)],
+    "Class-balanced (CB)": [replaced("released_cb", lambda x, y: ClassBalanced(L, class_pixels=counted(y))(x, y))],
     "Focal": [replaced("released_focal", lambda x, y: build_loss("focal", L)(x, y))],
     "Gains in Table 1": [
         said("CityScapes mIoU gain", 1.42), said("NyU mIoU gain", 1.82), said("Oxford pixel accuracy gain", 0.06)

@@ -170,7 +170,7 @@ class Readings(TorchDispatchMode):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_an_epoch_and_its_metrics_ask_the_device_for_nothing(loss, tiny_dataset, monkeypatch):
     # On the CPU alone labels are checked by reading them.
-    monkeypatch.setattr(PixelLoss, "_check_labels", lambda self, labels: None)
+    monkeypatch.setattr(PixelLoss, "_check_labels", lambda self, *labels: None)
     monkeypatch.setattr(metrics, "_check_labels", lambda *arguments: None)
     fabric = Fabric(accelerator="cpu", devices=1)
     model, optimizer = fabric.setup(network := own_network(), torch.optim.Adam(network.parameters(), fused=True))

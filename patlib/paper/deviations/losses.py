@@ -102,7 +102,7 @@ def check_ldam() -> str:
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(counts)).view(1, 1, -1)
     full = released.released_ldam_margins(target, 4)
     squeezed = released.released_ldam_margins(target, 5)[:4]  # the fifth class is not in the batch
-    ours = LDAM(5, [*counts, 0]).margins[:4]
+    ours = LDAM(5, class_pixels=[*counts, 0]).margins[:4]
     require(abs(float(full.max()) - 0.5) < 1e-9, "the rarest class has the largest margin")
     require(float(squeezed.max()) < 0.05, "an absent class squeezes the margins of those present")
     require(torch.allclose(ours, full, rtol=1e-4), "patlib's margins do not move")
@@ -116,7 +116,7 @@ def check_blv() -> str:
     counts = [5000, 800, 60, 4]
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(counts)).view(1, 1, -1)
     scale = released.released_blv_variation(target, 5)
-    ours = BLV(4, counts).variation
+    ours = BLV(4, class_pixels=counts).variation
     require(
         bool((scale[:4].diff() < 0).all()) and float(scale[0]) == 1, "the most frequent class has the largest noise"
     )
@@ -135,7 +135,7 @@ def check_cb() -> str:
         require(1 <= value * target.numel() / class_means < 1.6, "the released value is the sum of class means over M")
         ratios.append(value / float(nll.mean()))
     require(abs(ratios[0] / ratios[1] - 8) < 0.1, "and falls as the batch grows")
-    ours = ClassBalanced(L, released.batch_pixels(target, L))
+    ours = ClassBalanced(L, class_pixels=released.batch_pixels(target, L))
     require(abs(float(ours.class_weights.sum()) - L) < 1e-9, "patlib's weights sum to L")
     share = ratios[0] * 1536 / (8 * 256 * 512)
     return (
