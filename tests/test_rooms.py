@@ -1,0 +1,88 @@
+"""The rooms of the library: what may import what, measured on the imports themselves, those inside functions too."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = (
+    {"files", "parent"},
+    {"losses", "models", "datasets", "metrics"},
+    {"trainer"},
+    {"experiments", "teaching"},
+    {"paper"},
+    {"cli"},
+)
+"""From the ground up: a room may import those of lower floors, and never its neighbours."""
+
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def imported(path):
+    """The modules of patlib that a file imports, by their full names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: a relative import"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.startswith("patlib.")}
+
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "patlib").rglob("*.py"))
+}
+ARROWS = {module: imported(path) & MODULES.keys() - {module} for module, path in MODULES.items()}
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else None
+
+
+def test_every_room_has_its_floor():
+    assert {room(module) for module in MODULES if room(module)} == FLOOR_OF.keys()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module)])
+def test_a_module_imports_its_own_room_and_lower_floors_only(module):
+    for other in ARROWS[module]:
+        assert room(other) == room(module) or FLOOR_OF[room(other)] < FLOOR_OF[room(module)], f"{module} -> {other}"
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    seen, path = set(), []
+
+    def follow(module):
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in seen:
+            path.append(module)
+            for other in ARROWS[module]:
+                # A room's own __init__ is imported with any of its modules, and hands out names of theirs.
+                if not module.startswith(f"{other}."):
+                    follow(other)
+            path.pop()
+            seen.add(module)
+
+    for module in MODULES:
+        follow(module)
+
+
+@pytest.mark.parametrize(
+    ("imports", "without"),
+    [
+        ("patlib.losses", "numpy.testing lightning_fabric torchmetrics torchvision pandas pydantic PIL matplotlib"),
+        ("patlib.metrics", "lightning_fabric torchmetrics torchvision pandas pydantic PIL matplotlib"),
+        ("patlib.experiments.tables", "lightning_fabric torchmetrics torchvision matplotlib"),
+        ("patlib.trainer.config", "lightning_fabric torchmetrics torchvision matplotlib"),
+        ("patlib.cli", "torch numpy pandas pydantic"),
+    ],
+)
+def test_an_import_does_not_pay_for_what_it_has_no_use_for(imports, without):
+    code = f"import sys, {imports}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {name for name in without.split() if name in loaded}
