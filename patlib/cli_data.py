@@ -45,7 +45,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> str:
+def columns(rows: Sequence[tuple[str, ...]]) -> str:
     """Left-aligned columns; the first row is the header."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -67,7 +67,7 @@ def list_datasets(root: Root = None) -> None:
             found = "needs no files"
         height, width = spec.paper_size
         rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
-    typer.echo(table(rows))
+    typer.echo(columns(rows))
 
 
 @data_app.command("prepare")
@@ -93,7 +93,7 @@ def prepare_dataset(
         share = counts["train"][index] / max(1, counts["train"].sum())
         rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
     void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
-    typer.echo(table([*rows, ("255", "void", *void, "")]))
+    typer.echo(columns([*rows, ("255", "void", *void, "")]))
 
 
 @data_app.command("show")
