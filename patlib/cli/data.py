@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import plain_errors, table
+from patlib.cli.messages import columns, plain_errors
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def list_datasets(root: Root = None) -> None:
             found = "needs no files"
         height, width = spec.paper_size
         rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
-    typer.echo(table(rows))
+    typer.echo(columns(rows))
 
 
 @data_app.command("prepare")
@@ -71,7 +71,7 @@ def prepare_dataset(
         share = counts["train"][index] / max(1, counts["train"].sum())
         rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
     void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
-    typer.echo(table([*rows, ("255", "void", *void, "")]))
+    typer.echo(columns([*rows, ("255", "void", *void, "")]))
 
 
 @data_app.command("show")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patlib.cli.messages import plain_errors
+from patlib.cli.messages import columns, plain_errors
 from patlib.cli.settings import Grid, Out, Plain, parse_grid, parse_settings
+
+if TYPE_CHECKING:
+    from patlib.trainer.config import RunConfig
 
 
 def grid(
@@ -20,6 +24,9 @@ def grid(
     scheduler: Annotated[
         str | None, typer.Option(help="Run on the workers of a Dask scheduler, such as tcp://host:8786.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, time a few steps of one of each kind, and begin none.")
+    ] = False,
 ) -> None:
     """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
@@ -31,10 +38,13 @@ def grid(
 
     with plain_errors():
         base, seeds = parse_grid(name, parse_settings(context.args))
+        configs = grids.grid_configs(name, base, seeds)
+        if dry_run:
+            typer.echo(plan_of(configs, out))
+            return
         if not plain:
             report.check_report()
         cell = None if plain else report.report_cell
-        configs = grids.grid_configs(name, base, seeds)
         failures = runner.run_grid(configs, out, cell=cell, workers=workers, scheduler=scheduler)
         scores = tables.grid_scores(name, base, seeds, out)
     typer.echo(tables.summary(name, scores).to_string())
@@ -42,3 +52,22 @@ def grid(
         typer.echo(f"failed: {run_name}: {error}", err=True)
     if failures:
         raise typer.Exit(1)
+
+
+def plan_of(configs: Sequence[RunConfig], folder: Path) -> str:
+    """Which runs are there, started or missing, and how long what is left takes here, one after another."""
+    from patlib.experiments.estimate import estimate_kinds
+    from patlib.experiments.progress import spoken
+    from patlib.experiments.queue import state_of
+
+    states = [state_of(config, folder, folder) for config in configs]
+    lines = [columns([("state", "run"), *((state, str(c.run_path)) for state, c in zip(states, configs, strict=True))])]
+    left = [config for config, state in zip(configs, states, strict=True) if state != "there"]
+    lines.append(f"{len(configs)} runs: {len(configs) - len(left)} there, {len(left)} left")
+    kinds = estimate_kinds(left)
+    for seconds, members in kinds:
+        lines.append(f"{len(members)} of {members[0].model} in {members[0].precision}: about {spoken(seconds)} each")
+    if left:
+        total = sum(seconds * len(members) for seconds, members in kinds)
+        lines.append(f"about {spoken(total)} for all of them, one after another on this machine, without reports")
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from patlib.cli.messages import plain_errors, table
+from patlib.cli.messages import columns, plain_errors
 
 if TYPE_CHECKING:
     from patlib.experiments.studies import Scale
@@ -59,7 +59,7 @@ def list_studies(scale: ScaleName = None, runs: Runs = RUNS, records: Records = 
             there, started, missing = (str(count[state]) for state in ("there", "started", "missing"))
             rows.append((study.name, there, started, missing, known, study.question))
     typer.echo(f"{chosen} scale; runs that studies share are counted in each")
-    typer.echo(table(rows))
+    typer.echo(columns(rows))
 
 
 @study_app.command("run")
@@ -93,7 +93,7 @@ def run_studies(
         if dry_run:
             rows = [("state", "study", "run")]
             rows += [(queue.state_of(config, runs, records), study.name, config.run_name) for study, config in configs]
-            typer.echo(table(rows))
+            typer.echo(columns(rows))
             return
         if workers is None:
             workers = torch.cuda.device_count() or 2

@@ -1,8 +1,9 @@
-"""What a grid shows while it goes: how much is left, what failed, and what runs at this moment."""
+"""What a grid shows while it goes: how much is left and how long that takes, what failed, and what runs just now."""
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 
 from tqdm import tqdm
@@ -15,7 +16,8 @@ class GridProgress:
 
     def __init__(self, total: int, there: int, shown: bool) -> None:
         self.running: list[str] = []
-        self.there, self.failed, self.elsewhere = there, 0, 0
+        self.there, self.done, self.failed, self.elsewhere = there, 0, 0, 0
+        self.began = time.monotonic()
         quiet = {} if shown else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
         self.bar = tqdm(
             total=total,
@@ -37,6 +39,7 @@ class GridProgress:
         if name in self.running:
             self.running.remove(name)
         self.there += outcome.state == "there"
+        self.done += outcome.state == "done"
         self.failed += outcome.state == "failed"
         self.elsewhere += outcome.state == "busy"
         if outcome.state == "failed" and not self.bar.disable:
@@ -51,6 +54,9 @@ class GridProgress:
     def _show(self) -> None:
         numbers = {"there already": self.there, "failed": self.failed, "run elsewhere": self.elsewhere}
         parts = [f"{number} {what}" for what, number in numbers.items() if number]
+        left = self.bar.total - self.bar.n
+        if self.done and left:
+            parts.append(f"about {spoken(left * (time.monotonic() - self.began) / self.done)} left")
         if self.running:
             parts.append(f"running: {', '.join(self.running)}")
         self.bar.set_postfix_str(" | ".join(parts))
@@ -68,3 +74,10 @@ class GridProgress:
 def last_line(error: str) -> str:
     """The last line of an error that says something."""
     return next((line.strip() for line in reversed(error.splitlines()) if line.strip()), error)
+
+
+def spoken(seconds: float) -> str:
+    """A duration as people say it: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

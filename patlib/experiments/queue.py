@@ -19,12 +19,13 @@ from typing import IO, Literal
 import torch
 
 from patlib.experiments.cell import hold_run, is_there
-from patlib.experiments.durations import Durations, spoken
-from patlib.experiments.progress import last_line
+from patlib.experiments.durations import Durations
+from patlib.experiments.progress import last_line, spoken
 from patlib.experiments.worker import BUSY, DONE, NO_DATA
 from patlib.files import replacing
 from patlib.trainer.config import RunConfig
 from patlib.trainer.records import read_record, read_records
+from patlib.trainer.state import FOLDER
 
 WORKER = (sys.executable, "-m", "patlib.experiments.worker")
 POLL_SECONDS = 0.2
@@ -55,7 +56,7 @@ def state_of(config: RunConfig, runs: Path, records: Path) -> Literal["there", "
     """Whether a run has its record (with its weights, or kept without), was begun, or neither."""
     if is_there(config, records) or is_there(config, runs):
         return "there"
-    return "started" if (runs / config.run_path / "unfinished").is_dir() else "missing"
+    return "started" if (runs / config.run_path / FOLDER).is_dir() else "missing"
 
 
 def keep_record(config: RunConfig, runs: Path, records: Path) -> None:

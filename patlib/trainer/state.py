@@ -18,13 +18,15 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from patlib.files import read_tensors, sha256, write_tensors
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # takes seconds to import, which who only asks for FOLDER need not wait
 
 FOLDER = "unfinished"
 

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from patlib import cli
 from patlib.cli import settings
-from patlib.experiments import cell, report, runner
+from patlib.experiments import cell, estimate, report, runner
 from patlib.trainer import loop
 from patlib.trainer.config import RunConfig
 
@@ -70,6 +70,21 @@ def test_a_grid_prints_its_table_and_is_not_run_twice(invoke, tmp_path):
     assert len(records) == 8
     invoke("grid", "table1", "--plain", *OPTIONS)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == records
+
+
+def test_a_dry_run_lists_the_runs_and_times_each_kind_once(invoke, monkeypatch, tmp_path):
+    timed = []
+    monkeypatch.setattr(estimate, "estimate_seconds", lambda config: timed.append(config) or 100.0)
+    invoke("run", "--plain", "--loss", "ce", *OPTIONS)
+    before = sorted(tmp_path.rglob("*"))
+    lines = invoke("grid", "table1", "--dry-run", *OPTIONS).splitlines()
+    assert len(timed) == 1 and sorted(tmp_path.rglob("*")) == before
+    assert [line.split()[0] for line in lines[2:10]] == ["there"] + ["missing"] * 7
+    assert lines[10:] == [
+        "8 runs: 1 there, 7 left",
+        "7 of segnet in fp32: about 2 min each",
+        "about 12 min for all of them, one after another on this machine, without reports",
+    ]
 
 
 def test_a_table_is_shown_from_records_and_written(invoke, tmp_path):

@@ -8,6 +8,7 @@ from patlib import cli
 from patlib.experiments import queue, studies
 from patlib.experiments.queue import QueueResult
 from patlib.experiments.studies import CE, PAT, Study, Wave
+from patlib.trainer.state import FOLDER
 
 ONE, OTHER = (
     Study(name, f"What is {name}?", cells, (), {scale: TINY for scale in ("laptop", "full")}, seeds)
@@ -44,7 +45,7 @@ def leave_record(record, config, folder):
 def test_the_list_counts_what_is_there_started_and_missing(invoke, folders, tiny_run):
     first, second, *_ = studies.study_configs(ONE, "laptop")
     leave_record(tiny_run[1], first, folders[1])
-    (folders[0] / second.run_path / "unfinished").mkdir(parents=True)
+    (folders[0] / second.run_path / FOLDER).mkdir(parents=True)
     lines = invoke("list").splitlines()
     (one,) = (line.split() for line in lines if line.startswith("one "))
     assert one[:4] == ["one", "1", "1", "2"] and float(one[4]) >= 0
@@ -59,7 +60,7 @@ def test_hours_are_not_guessed_without_a_record_of_the_kind(invoke):
 def test_a_dry_run_lists_the_queue_and_begins_nothing(invoke, folders, monkeypatch):
     monkeypatch.setattr(queue, "run_queue", None)
     configs = studies.study_configs(ONE, "laptop")
-    (folders[0] / configs[1].run_path / "unfinished").mkdir(parents=True)
+    (folders[0] / configs[1].run_path / FOLDER).mkdir(parents=True)
     lines = [line.split() for line in invoke("run", "--dry-run").splitlines()[2:]]
     states = ["missing", "started", "missing", "missing"]
     assert lines == [[state, "one", config.run_name] for state, config in zip(states, configs, strict=True)]

@@ -3,7 +3,7 @@ import torch
 from tiny_run import TINY
 
 from patlib.experiments import durations
-from patlib.experiments.durations import Durations, spoken
+from patlib.experiments.durations import Durations
 from patlib.trainer.config import RunConfig
 
 CONFIG = RunConfig(**TINY)
@@ -44,7 +44,3 @@ def test_another_device_and_a_network_of_ones_own_tell_nothing():
 def test_the_total_says_how_many_are_of_unknown_length():
     unknown = RunConfig(**{**TINY, "model": "unet"})
     assert Durations([record(2.0)]).total([CONFIG, unknown, CONFIG]) == (pytest.approx(8), 1)
-
-
-def test_durations_are_said_as_people_say_them():
-    assert [spoken(seconds) for seconds in (4.4, 600, 9000)] == ["4 s", "10 min", "2.5 h"]

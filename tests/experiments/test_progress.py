@@ -4,8 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from patlib.experiments import progress
+from patlib.experiments.cell import Outcome
+from patlib.experiments.progress import GridProgress, spoken
 
 SCRIPT = """
 from patlib.experiments.cell import Outcome
@@ -32,9 +37,26 @@ def what_is_shown(shown, **variables):
 def test_what_runs_what_failed_and_what_is_left_is_shown():
     seen = what_is_shown(True)
     assert re.search(r"^failed: b: two$", seen, re.MULTILINE)
-    assert re.search(r"cells 3/5 \[\d\d:\d\d, 1 there already \| 1 failed \| 1 run elsewhere \| running: a\]", seen)
+    assert re.search(
+        r"cells 3/5 \[\d\d:\d\d, 1 there already \| 1 failed \| 1 run elsewhere \| about 0 s left \| running: a\]", seen
+    )
 
 
 @pytest.mark.parametrize(("shown", "variables"), [(False, {}), (True, {"TQDM_DISABLE": "1"})])
 def test_nothing_is_shown_where_progress_is_off(shown, variables):
     assert what_is_shown(shown, **variables) == ""
+
+
+def test_the_time_left_is_what_a_cell_took_times_those_that_are_left(monkeypatch):
+    now = iter([0.0, 100.0, 240.0, 240.0, 240.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    with GridProgress(6, 1, False) as grid:
+        said = []
+        monkeypatch.setattr(grid.bar, "set_postfix_str", said.append)
+        for name, state in (("a", "done"), ("b", "done"), ("c", "there"), ("d", "busy")):
+            grid.finished(name, Outcome(state))
+    assert [re.search("about (.*) left", text)[1] for text in said[:3]] == ["7 min", "6 min", "4 min"]
+
+
+def test_durations_are_said_as_people_say_them():
+    assert [spoken(seconds) for seconds in (4.4, 600, 9000)] == ["4 s", "10 min", "2.5 h"]

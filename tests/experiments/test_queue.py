@@ -11,8 +11,8 @@ import pytest
 from grid_cells import is_alive, wait_until
 
 from patlib.experiments import queue
-from patlib.experiments.cell import hold
 from patlib.trainer.config import RunConfig
+from patlib.trainer.state import FOLDER
 
 CONFIGS = [RunConfig(seed=seed, accelerator="cpu") for seed in range(4)]
 TINY = {
@@ -64,7 +64,7 @@ def test_what_has_a_record_here_or_among_the_kept_is_not_run_again(run, tmp_path
 
 
 def test_a_run_that_was_begun_before_goes_first(run, tmp_path):
-    (tmp_path / "runs" / CONFIGS[2].run_path / "unfinished").mkdir(parents=True)
+    (tmp_path / "runs" / CONFIGS[2].run_path / FOLDER).mkdir(parents=True)
     run("done", "done", "done")
     assert [seed for seed, *_ in began(tmp_path)] == [2, 0, 1]
 
@@ -157,17 +157,19 @@ def test_no_worker_and_no_time_are_refused(run, options, message):
 def test_real_workers_train_and_stop_when_the_queue_is_killed(tmp_path):
     short, endless = RunConfig(**TINY), RunConfig(**{**TINY, "epochs": 100000})
     code = (
-        "import sys; from patlib.trainer.config import RunConfig; from patlib.experiments.queue import run_queue\n"
+        "from patlib.trainer.config import RunConfig; from patlib.experiments.queue import run_queue\n"
         f"configs = [RunConfig(**{TINY!r}), RunConfig(**{ {**TINY, 'epochs': 100000}!r})]\n"
         f"run_queue(configs, {str(tmp_path / 'runs')!r}, {str(tmp_path / 'records')!r}, 10.0, 2, 0)"
     )
     environment = {**os.environ, "PATLIB_CACHE": str(tmp_path / "cache")}
     parent = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL)
-    wait_until(lambda: (tmp_path / "records" / short.run_path / "record.json").exists())
-    wait_until(lambda: (tmp_path / "runs" / endless.run_path / "last.safetensors").exists())
-    assert len(workers_of(tmp_path)) == 1
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    try:
+        wait_until(lambda: (tmp_path / "records" / short.run_path / "record.json").exists(), 240)
+        wait_until(lambda: (tmp_path / "runs" / endless.run_path / FOLDER / "state.safetensors").exists(), 240)
+        assert len(workers_of(tmp_path)) == 1
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
     wait_until(lambda: not workers_of(tmp_path))
 
 

@@ -1,0 +1,88 @@
+"""How long a run would take on this machine, from a few batches of it that are timed now."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from patlib.datasets import PreparedDataset, Split
+from patlib.experiments.durations import kind_of
+from patlib.trainer.config import RunConfig
+from patlib.trainer.evaluate import evaluate, measure
+from patlib.trainer.group import check_devices
+from patlib.trainer.run import Run, open_dataset, open_run
+from patlib.trainer.step import train_epoch
+
+
+def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
+    """Seconds that a run of this configuration would take here: its training, its validation and its last measurements.
+
+    Each is timed over ``steps`` batches, after some that warm up: compilation and the choice of kernels come once a
+    run, and are added once. A run that several devices share is timed as if one of them did it all. Afterwards the
+    random state of this process is another one. Raises what :func:`patlib.trainer.fit` raises before it begins.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    config = config.model_copy(update={"devices": 1})
+    check_devices(config)
+    dataset = open_dataset(config, progress=False)
+    batches = {name: -(-len(split) // config.batch_size) for name, split in dataset.splits.items()}
+    with tempfile.TemporaryDirectory() as folder:  # in which an interrupted run would lie; this one keeps nothing
+        run = open_run(config, Path(folder), _beginning(dataset, steps * config.batch_size), None)
+    first = _seconds(run, lambda: _train(run, 1))
+    training = _seconds(run, lambda: _train(run, steps)) / min(steps, batches["train"])
+    _validate(run)
+    timed = min(steps, batches["val"])
+    validation = _seconds(run, lambda: _validate(run)) / timed
+    measuring = _seconds(run, lambda: _measure(run)) / timed
+    epoch = batches["train"] * training + batches["val"] * validation
+    return first + config.epochs * epoch + 2 * sum(batches.values()) * measuring  # of the last and the best weights
+
+
+def estimate_kinds(configs: Iterable[RunConfig]) -> list[tuple[float, list[RunConfig]]]:
+    """The configurations that take as long as each other (the same kind and length), and the seconds that one takes."""
+    kinds: dict[tuple, list[RunConfig]] = {}
+    for config in configs:
+        kinds.setdefault((config.epochs, *kind_of(config)), []).append(config)
+    return [(estimate_seconds(members[0]), members) for members in kinds.values()]
+
+
+def _beginning(dataset: PreparedDataset, images: int) -> PreparedDataset:
+    """The dataset with the first images of each split alone, and its class frequencies."""
+    splits = {
+        name: Split(split.images[:images], split.masks[:images], split.names[:images])
+        for name, split in dataset.splits.items()
+    }
+    return replace(dataset, splits=splits)
+
+
+def _seconds(run: Run, work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    if run.fabric.device.type == "cuda":
+        torch.cuda.synchronize(run.fabric.device)
+    return time.perf_counter() - started
+
+
+def _train(run: Run, steps: int) -> None:
+    rows = torch.arange(len(run.splits["train"].names))[: steps * run.config.batch_size]
+    mirrored = torch.zeros(len(rows), dtype=torch.bool)
+    train_epoch(
+        run.fabric, run.model, run.loss, run.optimizer, run.splits["train"], rows, mirrored, run.config.batch_size
+    )
+
+
+def _validate(run: Run) -> None:
+    with run.fabric.autocast():
+        metrics = evaluate(run.network, run.splits["val"], len(run.class_pixels), run.config.batch_size, run.forgetting)
+    metrics.compute()
+    run.forgetting.next_epoch()
+
+
+def _measure(run: Run) -> None:
+    measure(run.network, run.splits["val"], run.class_pixels, run.config.batch_size, run.fabric, train=False)
