@@ -25,6 +25,7 @@ class ClassBalanced(PixelLoss):
     0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
     """
 
+    name, label, colour = "cb", "CB", "#029e73"
     needs_class_pixels = True
     class_weights: Tensor
 
@@ -70,6 +71,8 @@ class ClassBalancedFocal(ClassBalanced):
     :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
     """
 
+    name, label, colour = "cbfocal", "CBFocal", "#56b4e9"
+
     def __init__(
         self,
         num_classes: int,
@@ -97,6 +100,7 @@ class BalancedSoftmax(PixelLoss):
     that the loss stays finite should the class turn up.
     """
 
+    name, label, colour = "bms", "BMS", "#cc78bc"
     needs_class_pixels = True
     log_prior: Tensor
 
@@ -125,6 +129,7 @@ class LDAM(PixelLoss):
     of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
     """
 
+    name, label, colour = "ldam", "LDAM", "#ca9161"
     needs_class_pixels = True
     margins: Tensor
 
@@ -163,6 +168,7 @@ class BLV(PixelLoss):
     authors' configuration also counts ignored ones.
     """
 
+    name, label, colour = "blv", "BLV", "#fbafe4"
     needs_class_pixels = True
     laws = ("gaussian", "uniform", "xavier")
     variation: Tensor

@@ -16,6 +16,8 @@ class CrossEntropy(PixelLoss):
     Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN.
     """
 
+    name, label, colour = "ce", "CE", "#949494"
+
 
 class Focal(PixelLoss):
     r"""Softmax focal loss (Lin et al. 2017): :math:`\frac1M\sum_{ij}(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`.
@@ -24,6 +26,8 @@ class Focal(PixelLoss):
     paper) uses this softmax form, divided by M valid pixels, not by M times L as some libraries do. The gradient
     flows through the modulating factor. ``gamma`` >= 0.
     """
+
+    name, label, colour = "focal", "Focal", "#0173b2"
 
     def __init__(
         self, num_classes: int, *, ignore_index: int = 255, reduction: str = "mean", gamma: float = 2.0
@@ -53,6 +57,8 @@ class PAT(PixelLoss):
     is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not
     react to the scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
     """
+
+    name, label, colour = "pat", "PAT", "#d55e00"
 
     def __init__(
         self,
