@@ -4,6 +4,7 @@ The loop takes losses and models from the library, which have tests of their own
 """
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ SIZE = 4
 
 
 def literal_loop(dataset, name, epochs=2, seed=0, learning_rate=1e-3, augment=True):
-    """The weights after each epoch, the loss of each step, and the labels (M,H,W) predicted for the validation split."""
+    """The weights after each epoch, the loss of each step, and the labels (M,H,W) of the validation split by epoch."""
     torch.manual_seed(seed)
     network = build_model("segnet", 10, width=2).to(memory_format=torch.channels_last)
     loss = build_loss(name, 10, dataset.class_pixels)
@@ -107,9 +108,9 @@ def test_forgotten_pixels_are_those_right_before_and_wrong_now(tiny_dataset, tmp
     masks = tiny_dataset.splits["val"].masks
     forgotten = [
         [int(((before == masks) & (now != masks) & (masks == label)).sum()) for label in range(10)]
-        for before, now in zip(labels, labels[1:], strict=False)
+        for before, now in pairwise(labels)
     ]
     assert [row["val_forgotten"] for row in curves] == [None, *forgotten]
     assert np.sum(forgotten) > 0
-    learnt = [int(((before != masks) & (now == masks)).sum()) for before, now in zip(labels, labels[1:], strict=False)]
+    learnt = [int(((before != masks) & (now == masks)).sum()) for before, now in pairwise(labels)]
     assert learnt != [sum(row) for row in forgotten]  # counted the other way round it would be another number
