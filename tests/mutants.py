@@ -26,7 +26,16 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "lightning_fabric", "torchmetrics", "torchvision", "pandas", "safetensors.torch", "pydantic")
+HEAVY = (
+    "torch",
+    "lightning_fabric",
+    "torchmetrics",
+    "torchvision",
+    "pandas",
+    "safetensors.torch",
+    "pydantic",
+    "hypothesis",
+)
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
@@ -150,8 +159,8 @@ class Workplace:
                 os.dup2(output, stream)
             os.chdir(self.place)
             sys.path.insert(0, str(self.place))
-            os.environ["PYTHONPATH"] = str(self.place)
-            code = import_module("pytest").main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+            os.environ |= {"PYTHONPATH": str(self.place), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a faster start
+            code = import_module("pytest").main(["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", *tests])
             library = sys.modules.get("patlib")
             assert library is None or Path(library.__file__).is_relative_to(self.place), "the tests ran another copy"
             sys.stdout.flush()
