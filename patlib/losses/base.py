@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,13 @@ class PixelLoss(nn.Module):
     ``reduction`` is "none" for the loss of every pixel, its weight times its negative log-likelihood, 0 where ignored;
     "sum" for the sum of these; "mean" for that sum over the method's own :meth:`normaliser`, as the formulas have it.
     """
+
+    name: ClassVar[str]
+    """What a configuration calls the method."""
+    label: ClassVar[str]
+    """What a table calls it: the PAT paper's name."""
+    colour: ClassVar[str]
+    """Its colour in every figure, of a palette that colour-blind readers can tell apart."""
 
     needs_class_pixels = False
     num_classes: int

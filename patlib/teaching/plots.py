@@ -14,11 +14,10 @@ from matplotlib.patches import Patch
 from patlib.datasets import IGNORE_INDEX, DatasetSpec, colourise
 from patlib.losses import LOSSES
 
-_PALETTE = sns.color_palette("colorblind")
-METHOD_COLOURS = {name: _PALETTE[place] for name, place in zip(LOSSES, (7, 0, 2, 9, 4, 5, 6, 3), strict=True)}
-"""One colour-blind-safe colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
+METHOD_COLOURS = {name: loss.colour for name, loss in LOSSES.items()}
+"""One colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
 
-METHOD_LABELS = dict(zip(LOSSES, ("CE", "Focal", "CB", "CBFocal", "BMS", "LDAM", "BLV", "PAT"), strict=True))
+METHOD_LABELS = {name: loss.label for name, loss in LOSSES.items()}
 """The methods' names as the paper writes them."""
 
 ERROR_COLOUR = (213, 94, 0)

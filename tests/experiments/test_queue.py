@@ -11,6 +11,7 @@ import pytest
 from grid_cells import is_alive, wait_until
 
 from patlib.experiments import queue
+from patlib.experiments.cell import hold_run
 from patlib.trainer.config import RunConfig
 from patlib.trainer.state import FOLDER
 
