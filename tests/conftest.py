@@ -9,6 +9,22 @@ from patlib.datasets import PreparedDataset, Split
 from patlib.trainer import fit
 from patlib.trainer.config import RunConfig
 
+SLOW = {
+    "benchmarks", "browser", "book", "notebooks", "models",  # folders
+    "test_mutants.py", "test_launch.py", "test_resume.py", "test_loop.py", "test_against_a_literal_loop.py",
+    "test_cell.py", "test_cluster.py", "test_queue.py", "test_runner.py", "test_estimate.py", "test_runs.py",
+    "test_study.py", "test_bench.py", "test_loss_compile.py", "test_loss_properties.py", "test_loss_memory.py",
+    "test_own_dataset.py", "test_keeping.py", "test_run.py", "test_step.py", "test_predict.py", "test_deviations.py",
+}  # fmt: skip
+"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the slow tests, so that those who work on something else can leave them out."""
+    for item in items:
+        if SLOW & {item.path.name, *(parent.name for parent in item.path.parents)}:
+            item.add_marker("slow")
+
 
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory):

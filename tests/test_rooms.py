@@ -72,6 +72,7 @@ def test_no_module_is_imported_by_what_it_imports():
         follow(module)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("imports", "without"),
     [
