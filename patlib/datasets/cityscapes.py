@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patlib.datasets.sources import Source, known_files, paired_source
+from patlib.datasets.sources import Source, paired_source
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
 
@@ -95,9 +95,9 @@ def _pairs(root: Path, split: str) -> dict[str, tuple[Path, Path]]:
     for folder in (images, masks):
         if not folder.is_dir():
             raise DataError(f"cityscapes: the folder {folder} is missing. To get the dataset:\n{SPEC.how_to_get}")
-    for city in images.iterdir():
-        if city.is_dir():
-            known_files(city, (".png",))
+    for path in images.glob("*/[!.]*"):
+        if not path.name.endswith(IMAGE):
+            raise DataError(f"{path}: expected only files that end with {IMAGE} here; take it out of {path.parent}")
     found = [path.relative_to(images).as_posix().removesuffix(IMAGE) for path in images.glob(f"*/*{IMAGE}")]
     found += [path.relative_to(masks).as_posix().removesuffix(MASK) for path in masks.glob(f"*/*{MASK}")]
     return {Path(stem).name: (images / f"{stem}{IMAGE}", masks / f"{stem}{MASK}") for stem in found}
