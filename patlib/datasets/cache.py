@@ -14,15 +14,19 @@ Shapes use M images in a split, H rows, W columns.
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image
 from tqdm import tqdm
 
@@ -45,13 +49,73 @@ def fingerprint(source: Source) -> str:
 def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
     """Prepare into a temporary sibling, then rename: a crash leaves no half `folder`, and two writers never mix.
 
+    One process prepares a folder; another that wants the same waits, and then finds it. What a killed one left is
+    removed by the next.
+
     Raises:
-        DataError: a source file is missing or damaged, or a split is missing or empty.
+        DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
+            disk of the cache is full.
     """
+    _check_splits(spec, source)
+    height, width = size
+    needed = sum(len(items) for items in source.splits.values()) * height * width * 4
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _only_writer(folder, progress):
+            there = read_manifest(folder)
+            if there is not None and there["source"] == fingerprint(source):
+                return
+            if shutil.disk_usage(folder.parent).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _write(folder, spec, size, source, progress)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(folder.parent).free
+        raise DataError(
+            f"the disk of {folder.parent} is full: {spec.name} at {height}x{width} needs {needed / 1e6:.1f} MB there, "
+            f"and {free / 1e6:.1f} MB are free. Make room, or set PATLIB_CACHE to a folder on another disk"
+        ) from error
+
+
+def _check_splits(spec: DatasetSpec, source: Source) -> None:
+    """Refuse an empty split, and a name that occurs twice: in two splits it would be trained on and tested with."""
+    place: dict[str, str] = {}
     for split in dict.fromkeys([*SPLITS, *source.splits]):
-        if not source.splits.get(split):
+        items = source.splits.get(split)
+        if not items:
             message = f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}"
             raise DataError(message)
+        for item in items:
+            if item.name in place:
+                raise DataError(
+                    f"{spec.name}: {item.name!r} is listed twice in {source.root}: in {place[item.name]} and in {split}"
+                )
+            place[item.name] = split
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path, progress: bool) -> Iterator[None]:
+    """Hold the lock of a prepared folder, and clear away what a killed holder left; others wait."""
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if progress:
+            tqdm.write(f"{folder} is being prepared by another process; waiting for it")
+        lock.acquire()
+    try:
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}-work-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        # Safe because whoever waits for this file, or makes a new one, looks for the manifest next.
+        with contextlib.suppress(PermissionError):  # Windows removes no open file
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "dataset": spec.name,
@@ -60,8 +124,7 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
         "splits": {},
         "arrays": {},
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-work-", dir=folder.parent))
     try:
         total = sum(len(items) for items in source.splits.values())
         quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule TQDM_DISABLE
@@ -72,7 +135,7 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         work.chmod(0o755)
-        _publish(work, folder, manifest["source"])
+        _publish(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -83,20 +146,22 @@ def _write_split(
     """Write the two arrays of one split; returns its part of the manifest."""
     height, width = size
     shape = (len(items), height, width)
-    images = np.lib.format.open_memmap(work / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=(*shape, 3))
-    masks = np.lib.format.open_memmap(work / f"{split}_masks.npy", mode="w+", dtype=np.uint8, shape=shape)
     counts = np.zeros(256, dtype=np.int64)
-    for i, item in enumerate(items):
-        image, mask = item.load()
-        # Pillow's BILINEAR widens with the scale, so shrinking averages instead of skipping pixels.
-        images[i] = image.resize((width, height), Image.Resampling.BILINEAR)
-        # Class ids are names, not quantities: between road (3) and car (8) there is no 5.5. Interpolation would invent
-        # thin rims of classes that are not in the image, and a loss that weights by 1/size would heed those most.
-        masks[i] = mask.resize((width, height), Image.Resampling.NEAREST)
-        counts += np.bincount(masks[i].ravel(), minlength=256)
-        bar.update()
-    images.flush()
-    masks.flush()
+    # Written in turn and not through a memory map: on a full disk a map kills the process, where writing raises.
+    with (work / f"{split}_images.npy").open("wb") as images, (work / f"{split}_masks.npy").open("wb") as masks:
+        for file, whole in ((images, (*shape, 3)), (masks, shape)):
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": whole})
+        for item in items:
+            image, mask = item.load()
+            # Pillow's BILINEAR widens with the scale, so shrinking averages instead of skipping pixels.
+            images.write(image.resize((width, height), Image.Resampling.BILINEAR).tobytes())
+            # Class ids are names, not quantities: between road (3) and car (8) there is no 5.5. Interpolation would
+            # invent thin rims of classes that are not in the image, and a loss that weights by 1/size would heed those
+            # most.
+            labels = mask.resize((width, height), Image.Resampling.NEAREST).tobytes()
+            masks.write(labels)
+            counts += np.bincount(np.frombuffer(labels, dtype=np.uint8), minlength=256)
+            bar.update()
     return {
         "names": [item.name for item in items],
         "class_pixels": counts[: spec.num_classes].tolist(),
@@ -104,23 +169,13 @@ def _write_split(
     }
 
 
-def _publish(work: Path, folder: Path, source: str) -> None:
-    """Rename the finished folder into place, unless another process has just put the same one there."""
-    for attempt in range(3):
-        try:
-            os.rename(work, folder)
-            return
-        except OSError:
-            if attempt == 2:
-                raise
-            there = read_manifest(folder)
-            if there is not None and there["source"] == source:
-                return
-            # What is there is older. Move it away in one step; whoever has its arrays open keeps them.
-            stale = work.with_name(f"{work.name}-old")
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(folder, stale)
-            shutil.rmtree(stale, ignore_errors=True)
+def _publish(work: Path, folder: Path) -> None:
+    """Rename the finished folder into place; what is there is older, and whoever has its arrays open keeps them."""
+    stale = work.with_name(f"{work.name}-old")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(folder, stale)
+    os.rename(work, folder)
+    shutil.rmtree(stale, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

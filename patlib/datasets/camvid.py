@@ -20,7 +20,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from patlib.datasets.sources import Item, Source, load_pair, require_pair
+from patlib.datasets.sources import Item, Source, known_files, load_pair, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 
 # The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
@@ -66,7 +66,7 @@ SPEC = DatasetSpec(
 )
 
 LABELS = {**{value: value for value in range(11)}, 11: IGNORE_INDEX}
-SUFFIXES = (".png", ".jpg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 DUSK = "0001TP"
 
 
@@ -123,11 +123,13 @@ def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
 def _found(root: Path, split: str) -> list[tuple[Path, Path]]:
     """Image and mask of each stem that occurs in the image folder or the mask folder, in alphabetical order."""
     images, masks = root / split, root / f"{split}annot"
-    stems = {path.stem for folder in (images, masks) for path in folder.iterdir() if path.suffix in SUFFIXES}
-    return [(_with_any_suffix(images / f"{stem}.png"), masks / f"{stem}.png") for stem in sorted(stems)]
+    stems = {path.stem for folder in (images, masks) for path in known_files(folder, SUFFIXES)}
+    return [
+        (_with_any_suffix(images / f"{stem}.png"), _with_any_suffix(masks / f"{stem}.png")) for stem in sorted(stems)
+    ]
 
 
 def _with_any_suffix(path: Path) -> Path:
     """The same stem as .png or .jpg, whichever is there: copies of CamVid are often stored as JPEG to save space."""
-    candidates = [path, *(path.with_suffix(suffix) for suffix in SUFFIXES)]
+    candidates = [path, *(path.with_suffix(case) for suffix in SUFFIXES for case in (suffix, suffix.upper()))]
     return next((candidate for candidate in candidates if candidate.is_file()), path)

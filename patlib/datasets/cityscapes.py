@@ -95,6 +95,9 @@ def _pairs(root: Path, split: str) -> dict[str, tuple[Path, Path]]:
     for folder in (images, masks):
         if not folder.is_dir():
             raise DataError(f"cityscapes: the folder {folder} is missing. To get the dataset:\n{SPEC.how_to_get}")
+    for path in images.glob("*/[!.]*"):
+        if not path.name.endswith(IMAGE):
+            raise DataError(f"{path}: expected only files that end with {IMAGE} here; take it out of {path.parent}")
     found = [path.relative_to(images).as_posix().removesuffix(IMAGE) for path in images.glob(f"*/*{IMAGE}")]
     found += [path.relative_to(masks).as_posix().removesuffix(MASK) for path in masks.glob(f"*/*{MASK}")]
     return {Path(stem).name: (images / f"{stem}{IMAGE}", masks / f"{stem}{MASK}") for stem in found}

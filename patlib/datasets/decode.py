@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -33,14 +34,14 @@ MASK_MODES = ("L",)
 
 BROKEN = (
     OSError, EOFError, ValueError, SyntaxError, RuntimeError, MemoryError, ArithmeticError, LookupError, TypeError,
-    AttributeError, AssertionError, zlib.error, struct.error, Image.DecompressionBombError,
+    AttributeError, AssertionError, TokenError, zlib.error, struct.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
 """What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes: much of it by oversight."""
 
 
 @contextmanager
-def refusing_damage(path: Path) -> Iterator[None]:
+def refusing_damage(path: Path, what: str = "an image or a mask") -> Iterator[None]:
     """Turn whatever a decoder raises into a DataError that names the file."""
     # Another library may have told Pillow to fill truncated files with grey: here that would become training data.
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
@@ -50,10 +51,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
         raise
     except BROKEN as error:
         reason = str(error) or type(error).__name__
-        message = (
-            f"{path}: cannot be read as an image or a mask ({reason}). Delete it and copy it from the dataset again."
-        )
-        raise DataError(message) from error
+        raise DataError(f"{path}: cannot be read as {what} ({reason}). Copy it from the dataset again.") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 

@@ -18,15 +18,15 @@ Two protocols; the same seed draws other images in the other form:
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from patlib.datasets.sources import Item, Pair, Source, load_pair, require_pair
+from patlib.datasets.decode import ARRAY
+from patlib.datasets.matlab import read_numbers, read_rows
+from patlib.datasets.sources import Item, Pair, Source, known_files, load_pair, refuse_repeats, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
 
@@ -116,7 +116,7 @@ def _in_tree(root: Path) -> Found:
                     f"nyuv2: neither {root / LABELED} nor the folder {folder} is there. To get it:\n{SPEC.how_to_get}"
                 )
         items[split] = {}
-        for stem in sorted({path.stem for folder in (images, labels) for path in folder.glob("*.npy")}):
+        for stem in sorted({path.stem for folder in (images, labels) for path in known_files(folder, (ARRAY,))}):
             name = f"{split}_{stem.zfill(4)}"
             image, label = images / f"{stem}.npy", labels / f"{stem}.npy"
             require_pair(name, image, label, SPEC)
@@ -127,49 +127,41 @@ def _in_tree(root: Path) -> Found:
 
 def _in_mat(root: Path) -> Found:
     labeled, mapping, split = files = [root / LABELED, root / "classMapping40.mat", root / "splits.mat"]
-    to_40 = _variable(mapping, "mapClass")
+    to_40 = _numbers(mapping, "mapClass")
     if not np.isin(to_40, np.arange(1, 41)).all():
         raise DataError(f"{mapping}: mapClass holds values outside 1..40. Get it again:\n{SPEC.how_to_get}")
     # By name: 0 is unlabelled. Classes are counted from 0 here.
     table = np.array([IGNORE_INDEX, *(np.array(TO_13)[to_40 - 1] - 1)], dtype=np.uint8)
     items: dict[str, dict[str, Item]] = {}
+    listed: list[str] = []
     for key in ("trainNdxs", "testNdxs"):
-        rows = {f"{number:04d}": number - 1 for number in _variable(split, key)}
+        numbers = _numbers(split, key)
+        if not (numbers > 0).all():
+            raise DataError(f"{split}: {key} holds numbers below 1. Get it again:\n{SPEC.how_to_get}")
+        rows = {f"{number:04d}": int(number) - 1 for number in numbers}
         items[key] = {name: Item(name, partial(_load_from_mat, labeled, row, table)) for name, row in rows.items()}
+        listed += [f"{number:04d}" for number in numbers]
+    refuse_repeats(listed, split)
     return items["trainNdxs"], items["testNdxs"], files
 
 
-def _variable(path: Path, name: str) -> np.ndarray:
-    """A variable of a MATLAB file before version 7.3, as a row of int64."""
-    from scipy.io import loadmat  # takes a moment, and only this form of this dataset needs it
-
+def _numbers(path: Path, name: str) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"nyuv2: {path} is missing. To get it:\n{SPEC.how_to_get}")
-    try:
-        return loadmat(path)[name].ravel().astype(np.int64)
-    except (OSError, ValueError, NotImplementedError, KeyError) as error:
-        message = f"{path}: expected a MATLAB file with the variable {name} ({error!r}). Get it again:\n"
-        raise DataError(message + SPEC.how_to_get) from error
+    return read_numbers(path, name)
 
 
 def _load_from_mat(path: Path, index: int, table: np.ndarray) -> Pair:
     """Image and labels of one row of the published file, which stores columns first: (N, 3, W, H) and (N, W, H)."""
-    try:
-        with _h5py().File(path, "r") as file:
-            image, label = file["images"][index].transpose(2, 1, 0), file["labels"][index].T
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        raise DataError(f"{path}: image {index + 1} cannot be read ({error}). Get the file again.") from error
+    image, label = (row.T for row in read_rows(path, index, "images", "labels"))
+    if image.dtype != np.uint8 or label.dtype.kind != "u" or image.shape != (*label.shape, 3):
+        raise DataError(
+            f"{path}: image {index + 1} is {image.dtype} of shape {image.shape} and its labels {label.dtype} of shape "
+            f"{label.shape}; expected uint8 (H, W, 3) and unsigned integers (H, W). Get the file again."
+        )
     if label.max() >= len(table):
         raise DataError(
             f"{path}: image {index + 1} has the label {label.max()}, but classMapping40.mat knows {len(table) - 1} "
             f"names. Get both again:\n{SPEC.how_to_get}"
         )
     return Image.fromarray(np.ascontiguousarray(image)), Image.fromarray(table[label])
-
-
-def _h5py() -> Any:
-    """The reader of MATLAB's later files, which only this form of this dataset needs."""
-    try:
-        return importlib.import_module("h5py")
-    except ImportError as error:
-        raise DataError(f"nyuv2: reading {LABELED} needs h5py: pip install h5py") from error

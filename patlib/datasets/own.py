@@ -148,6 +148,9 @@ class OwnData:
                     f"{self.slug}: the {split} split is empty ({len(images)} images in all); there must be train, val "
                     "and test. State them as splits, or draw them with other fractions, another seed, smaller groups"
                 )
+        for split in splits:
+            if split != slug(split):
+                raise DataError(f"{self.slug}: a split is named with letters, digits, '-' and '_'; got {split!r}")
         labels = self.labels()
         load = {name: partial(load_pair, images[name], masks[name], labels, FORMATS, MODES) for name in images}
         items = {split: [Item(name, load[name]) for name in names] for split, names in splits.items()}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from patlib.datasets.sources import Source, paired_source
+from patlib.datasets.sources import Source, paired_source, refuse_repeats
 from patlib.datasets.spec import DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
 
@@ -58,9 +58,10 @@ def source(root: Path, protocol: str, seed: int) -> Source:
     """
     lists = [root / "annotations" / "trainval.txt", root / "annotations" / "test.txt"]
     trainval, test = (_names(path) for path in lists)
-    splits = pooled(trainval | test, seed) if protocol == "paper" else val_from_train(trainval, test, seed)
+    refuse_repeats([*trainval, *test], lists[1])
+    splits = pooled([*trainval, *test], seed) if protocol == "paper" else val_from_train(trainval, test, seed)
     trimaps = root / "annotations" / "trimaps"
-    pairs = {name: (root / "images" / f"{name}.jpg", trimaps / f"{name}.png") for name in sorted(trainval | test)}
+    pairs = {name: (root / "images" / f"{name}.jpg", trimaps / f"{name}.png") for name in sorted([*trainval, *test])}
     return paired_source(root, pairs, splits, LABELS, SPEC, lists)
 
 
@@ -80,9 +81,11 @@ def download(root: Path) -> None:
         raise DataError(message) from error
 
 
-def _names(listing: Path) -> set[str]:
+def _names(listing: Path) -> list[str]:
     """The image names in a list file, whose lines are `name class species breed` and whose comments start with #."""
     if not listing.is_file():
         raise DataError(f"oxford_pet: the list {listing} is missing. Get the dataset again:\n{SPEC.how_to_get}")
     lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
-    return {words[0] for words in lines if words and not words[0].startswith("#")}
+    names = [words[0] for words in lines if words and not words[0].startswith("#")]
+    refuse_repeats(names, listing)
+    return names

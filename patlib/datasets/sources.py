@@ -7,7 +7,8 @@ and its mask. Nothing is decoded before it is asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,6 +109,32 @@ def paired_source(
         for split, names in splits.items()
     }
     return Source(root, tuple(files), items)
+
+
+def known_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files in a folder, hidden ones left out; a suffix in capitals counts as in small letters.
+
+    Raises:
+        DataError: one has another suffix. To pass over it could be to train on less than is there.
+    """
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in files:
+        if path.suffix.lower() not in suffixes:
+            raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
+    return files
+
+
+def refuse_repeats(names: Iterable[str], listing: Path) -> None:
+    """Refuse a name that is listed twice: in train and test, or a copied line.
+
+    Raises:
+        DataError: naming it and the list.
+    """
+    name, count = max(Counter(names).items(), key=lambda found: found[1], default=("", 0))
+    if count > 1:
+        raise DataError(
+            f"{listing}: {name!r} is listed {count} times. Get it again from where the dataset is published."
+        )
 
 
 def require_pair(name: str, image: Path, mask: Path, spec: DatasetSpec) -> None:

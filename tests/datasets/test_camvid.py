@@ -73,6 +73,16 @@ def test_value_11_becomes_void_and_classes_keep_their_ids(camvid_root: Path) -> 
     assert image.mode == "RGB" and np.array_equal(np.asarray(image)[..., 1], on_disk)
 
 
+def test_without_lists_capitals_are_handled_and_other_files_named(camvid_root: Path) -> None:
+    folder = camvid_root / "camvid"
+    for half in ("val", "valannot"):
+        (folder / half / "val0.png").rename(folder / half / "val0.PNG")
+    assert names(camvid_root, "val") == ["val0", "val1"]
+    (folder / "val" / "val2.webp").write_bytes(b"")
+    with pytest.raises(DataError, match=r"val2\.webp: expected only files with \.png, \.jpg"):
+        camvid.source(folder)
+
+
 @pytest.mark.parametrize("half", ["train/train1.png", "trainannot/train1.png"])
 def test_a_missing_half_of_a_pair_is_named(camvid_root: Path, half: str) -> None:
     (camvid_root / "camvid" / half).unlink()

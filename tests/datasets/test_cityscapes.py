@@ -91,3 +91,11 @@ def test_it_is_prepared_at_the_asked_size_with_19_or_20_classes(cityscapes_root:
     assert dataset.splits["train"].images.shape == (20, 4, 8, 3) and len(dataset.class_pixels) == 19
     assert dataset.folder.name == "cityscapes-4x8-paper-seed0"
     assert len(prepare("cityscapes", (4, 8), cityscapes_root, progress=False, void_class=True).class_pixels) == 20
+
+
+def test_an_image_of_another_ending_is_named_and_not_passed_over(cityscapes_root: Path) -> None:
+    city = cityscapes_root / "cityscapes" / "leftImg8bit" / "train" / "ulm"
+    one = city / "ulm_000001_000019_leftImg8bit.png"
+    one.rename(one.with_suffix(".PNG"))
+    with pytest.raises(DataError, match=r"leftImg8bit\.PNG: expected only files that end with _leftImg8bit\.png"):
+        cityscapes.source(cityscapes_root / "cityscapes", "paper", 0)

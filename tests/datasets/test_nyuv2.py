@@ -1,5 +1,6 @@
 """NYUv2: two forms that mean the same, 894 names to 13 classes, and what is refused."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import scipy.io
 
 from patlib.datasets import DataError, nyuv2, prepare
+from patlib.datasets.matlab import read_numbers
 
 # Pixels of each class over the 654 published test images: in 40 classes, and in 13.
 PIXELS_40 = [
@@ -103,7 +105,10 @@ def test_a_missing_companion_of_the_published_file_is_named(nyuv2_mat_root: Path
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"other": np.ones((1, 8))}, r"classMapping40\.mat: expected a MATLAB file with the variable mapClass"),
+        (
+            {"other": np.ones((1, 8))},
+            r"classMapping40\.mat: cannot be read as a MATLAB file with the variable mapClass",
+        ),
         ({"mapClass": fake_nyuv2.NAMES_TO_40 + 20}, r"classMapping40\.mat: mapClass holds values outside 1\.\.40"),
     ],
 )
@@ -111,6 +116,76 @@ def test_a_wrong_mapping_is_refused(nyuv2_mat_root: Path, content: dict[str, np.
     scipy.io.savemat(nyuv2_mat_root / "nyuv2" / "classMapping40.mat", content)
     with pytest.raises(DataError, match=message):
         nyuv2.source(nyuv2_mat_root / "nyuv2", "paper", 0)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_are_read_from_packed_and_plain_files_and_flipped_bytes_do_no_harm(
+    tmp_path: Path, packed: bool
+) -> None:
+    path = tmp_path / "a.mat"
+    names = np.array(["wall", "floor"], dtype=object)
+    content = {"className": names, "mapClass": np.arange(1, 41)[None], "x": np.ones(3), "few": np.array([[7, 8]])}
+    scipy.io.savemat(path, content, do_compression=packed)
+    assert read_numbers(path, "mapClass").tolist() == list(range(1, 41)) and read_numbers(path, "few").tolist() == [
+        7,
+        8,
+    ]
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in range(0, len(whole), 2):
+        flipped = bytearray(whole)
+        flipped[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(flipped)
+        with contextlib.suppress(DataError):
+            read_numbers(path, "mapClass")
+
+
+@pytest.mark.parametrize("numbers", [[0.5], [np.nan], [2.0**40]])
+def test_numbers_that_count_nothing_are_refused(tmp_path: Path, numbers: list[float]) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"mapClass": np.array([numbers])})
+    with pytest.raises(DataError, match=r"a\.mat: .*mapClass holds other numbers than whole ones"):
+        read_numbers(tmp_path / "a.mat", "mapClass")
+
+
+def test_a_variable_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"mapClass": np.zeros((1, 2**22))}, do_compression=True)
+    with pytest.raises(DataError, match=r"unpacks to more than 16777216 bytes"):
+        read_numbers(tmp_path / "a.mat", "mapClass")
+
+
+def test_a_repeated_or_impossible_number_of_an_image_is_refused(nyuv2_mat_root: Path) -> None:
+    for train, message in (([[1, 3, 2]], "'0002' is listed 2 times"), ([[0, 1]], "trainNdxs holds numbers below 1")):
+        splits = {"trainNdxs": np.array(train), "testNdxs": np.array([[2, 4]])}
+        scipy.io.savemat(nyuv2_mat_root / "nyuv2" / "splits.mat", splits)
+        with pytest.raises(DataError, match=rf"splits\.mat: {message}"):
+            nyuv2.source(nyuv2_mat_root / "nyuv2", "paper", 0)
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external storage", "virtual", "group"])
+def test_arrays_that_lie_elsewhere_are_not_read(nyuv2_mat_root: Path, tmp_path: Path, kind: str) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(bytes(30 * 6 * 8 * 3))
+    with h5py.File(nyuv2_mat_root / "nyuv2" / "nyu_depth_v2_labeled.mat", "a") as file:
+        del file["images"]
+        shape = (30, 3, 8, 6)
+        if kind == "external link":
+            file["images"] = h5py.ExternalLink(str(other), "images")
+        elif kind == "soft link":
+            file["images"] = h5py.SoftLink("/labels")
+        elif kind == "external storage":
+            file.create_dataset("images", shape, "u1", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+        elif kind == "virtual":
+            file.create_virtual_dataset("images", h5py.VirtualLayout(shape, "u1"))
+        else:
+            file.create_group("images")
+    with pytest.raises(DataError, match=r"labeled\.mat: cannot be read .*images is (missing, or a link|no array that)"):
+        prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False)
+
+
+def test_a_file_of_another_kind_beside_the_arrays_is_named(nyuv2_tree_root: Path) -> None:
+    (nyuv2_tree_root / "nyuv2" / "train" / "image" / "7.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"image/7\.png: expected only files with \.npy here"):
+        nyuv2.source(nyuv2_tree_root / "nyuv2", "paper", 0)
 
 
 def test_a_mapping_with_too_few_names_is_refused(nyuv2_mat_root: Path) -> None:
@@ -125,7 +200,9 @@ def test_a_split_beyond_the_published_file_is_refused(nyuv2_mat_root: Path) -> N
         kept = file["images"][:20]
         del file["images"]
         file["images"] = kept
-    with pytest.raises(DataError, match=r"labeled\.mat: image 2\d cannot be read"):
+    with pytest.raises(
+        DataError, match=r"labeled\.mat: cannot be read as a MATLAB file with row 2\d of images and labels"
+    ):
         prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False, protocol="official")
 
 

@@ -206,9 +206,16 @@ def test_hidden_files_are_not_looked_at_and_linked_folders_are_refused(field: Pa
         ({"train": ["drive0/99"]}, r"the train split lists 'drive0/99', but .*images has no such image"),
         ({"train": "nowhere.txt"}, r"list of the train split cannot be read: .*nowhere\.txt"),
         ("folders", "the train split is empty"),
+        (
+            {"train": ["drive0/00"], "val": ["drive0/01"], "test": ["drive0/02"], "../x": ["drive0/03"]},
+            r"a split is named with letters, .*; got '\.\./x'",
+        ),
     ],
 )
 def test_splits_that_cannot_be_meant_are_refused(field: Path, splits: object, message: str) -> None:
+    for name in (f"drive{number // 10}/{number:02d}" for number in range(4, 20)):
+        for half in ("images", "masks"):
+            next((field / half).glob(f"{name}.*")).unlink()
     with pytest.raises(DataError, match=message):
         own(field, splits=splits)
 

@@ -106,3 +106,11 @@ def test_real_pets_are_all_read(real_root: Path) -> None:
     for item in splits["val"]:
         image, mask = item.load()
         assert image.size == mask.size and set(np.unique(np.asarray(mask))) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("line", "listing"), [("cat_1 1 1 1", "trainval"), ("cat_25 1 1 1", "trainval")])
+def test_a_name_that_is_listed_twice_is_refused(pet_root: Path, line: str, listing: str) -> None:
+    path = pet_root / "oxford-iiit-pet" / "annotations" / f"{listing}.txt"
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(DataError, match=rf"'{line.split()[0]}' is listed 2 times"):
+        oxford_pet.source(pet_root / "oxford-iiit-pet", "paper", 0)

@@ -1,7 +1,9 @@
 """Preparing: what the arrays hold, what is refused, and what survives crashes, changes and company."""
 
+import errno
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -259,24 +261,75 @@ def test_a_crash_half_way_leaves_nothing(camvid_root: Path, tmp_path: Path, monk
     assert left_overs(tmp_path) == []
 
 
-def test_two_at_once_agree_on_one_folder(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have written all arrays before either renames its folder into place."""
-    meeting = threading.Barrier(2)
+def test_of_two_at_once_one_prepares_and_the_other_waits(
+    camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[threading.Thread] = []
+    results: list[PreparedDataset] = []
     publish = store._publish
 
-    def publish_together(work: Path, folder: Path, source: str) -> None:
-        meeting.wait(timeout=20)
-        publish(work, folder, source)
+    def publish_with_company(work: Path, folder: Path) -> None:
+        assert not second, "the other prepared it, too"
+        second.append(threading.Thread(target=lambda: results.append(prepare_camvid(camvid_root))))
+        second[0].start()
+        second[0].join(timeout=0.3)
+        publish(work, folder)
 
-    monkeypatch.setattr(store, "_publish", publish_together)
-    results: list[PreparedDataset] = []
-    threads = [threading.Thread(target=lambda: results.append(prepare_camvid(camvid_root))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    monkeypatch.setattr(store, "_publish", publish_with_company)
+    results.append(prepare_camvid(camvid_root))
+    second[0].join(timeout=20)
     assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8-official"]
     assert np.array_equal(results[0].splits["train"].masks, results[1].splits["train"].masks)
+
+
+def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_root: Path, tmp_path: Path) -> None:
+    for name in (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-9x9-official-work-abc"):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+        (tmp_path / "cache" / name / "train_images.npy").write_bytes(b"half")
+    prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == [".camvid-9x9-official-work-abc", "camvid-6x8-official"]
+
+
+@pytest.mark.parametrize("when", ["before", "while writing"])
+def test_a_full_disk_is_named(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    usage = type(shutil.disk_usage(tmp_path))(10**9, 10**9, 1000)
+    if when == "before":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+    message = (
+        rf"disk of {tmp_path / 'cache'} is full: camvid at 6x8 needs 0\.0 MB there, and .* MB are free\. Make room"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == []
+
+
+def test_another_failure_to_write_stays_what_it_is(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "not allowed")
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", refused)
+    with pytest.raises(PermissionError):
+        prepare_camvid(camvid_root)
+
+
+def test_a_name_in_two_splits_is_refused(camvid_root: Path) -> None:
+    """As it is where test.txt was copied from train.txt."""
+    folder = camvid_root / "camvid"
+    lines = "\n".join(f"train/train{i}.png trainannot/train{i}.png" for i in range(4))
+    for split in ("train", "test"):
+        (folder / f"{split}.txt").write_text(lines)
+    with pytest.raises(DataError, match=r"camvid: 'train0' is listed twice in .*camvid: in train and in test"):
+        prepare_camvid(camvid_root)
+
+
+def test_a_repeated_line_of_a_list_is_refused(camvid_root: Path) -> None:
+    (camvid_root / "camvid" / "val.txt").write_text("val/val0.png valannot/val0.png\n" * 2)
+    with pytest.raises(DataError, match=r"'val0' is listed twice in .*: in val and in val"):
+        prepare_camvid(camvid_root)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_not_a_loop(
