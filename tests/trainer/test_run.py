@@ -108,6 +108,8 @@ def changed(dataset, part):
     splits = {**dataset.splits, "train": split}
     if part == "split":
         splits = {**dataset.splits, "train": dataset.splits["val"], "val": dataset.splits["train"]}
+    elif part == "name of a split":
+        splits["validation"] = splits.pop("val")
     return dataclasses.replace(dataset, splits=splits)
 
 
@@ -116,9 +118,9 @@ def test_a_record_tells_datasets_apart_by_image_mask_name_order_and_split(tiny_d
     assert facts["images"] == {"train": 10, "val": 3, "test": 3} and facts["size"] == [16, 20]
     assert facts["class_pixels"] == tiny_dataset.class_pixels.tolist()
     assert dataset_facts(changed(tiny_dataset, "nothing")) == facts
-    parts = ("image", "mask", "name", "order", "split")
+    parts = ("image", "mask", "name", "order", "split", "name of a split")
     digests = {dataset_facts(changed(tiny_dataset, part))["digest"] for part in parts}
-    assert len(digests | {facts["digest"]}) == 6
+    assert len(digests | {facts["digest"]}) == 7
 
 
 @pytest.fixture
