@@ -6,6 +6,7 @@ Both draw Eq. 5 of the PAT paper, :math:`\\beta(p)=\\exp((1-p-\\epsilon)/T)`: :f
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -18,7 +19,13 @@ from patlib.teaching.plots import METHOD_COLOURS
 
 VEGA_FORMULA = "exp((1 - datum.p - eps) / T)"
 PAT_COLOUR, FOCAL_COLOUR = (to_hex(METHOD_COLOURS[name]) for name in ("pat", "focal"))
+MARK_COLOUR = "#888888"
 MIME = "application/vnd.vegalite.v5+json"
+
+PAPER_T = 20.0
+PAPER_LABEL = f"PAT at the paper's T = {PAPER_T:g}"
+DOUBLINGS, DOUBLING_STEP = (-4, 2), 0.25  # of PAPER_T: 1.25 to 80, around the paper's 5 to 50
+WEIGHT_LIMITS = (0, 2.5)  # above exp(1/1.25), the largest weight that the sliders reach
 
 
 def pat_weight(p: np.ndarray | float, T: float, eps: float = 0.0) -> np.ndarray:
@@ -31,41 +38,56 @@ def focal_weight(p: np.ndarray | float, gamma: float) -> np.ndarray:
     return (1 - np.asarray(p, dtype=float)) ** gamma
 
 
-def weight_curve(T: float = 20.0, eps: float = 0.0, gamma: float = 2.0) -> None:
-    """Draw the PAT weight beside the focal factor over p."""
+def weight_curve(T: float = PAPER_T, eps: float = 0.0, gamma: float = 2.0) -> None:
+    """Draw the PAT weight beside the focal factor over p, and the PAT weight of the paper's T = 20 as a mark."""
     p = np.linspace(0, 1, 201)
     _, axis = plt.subplots(figsize=(6.5, 3.8))
-    axis.plot(p, pat_weight(p, T, eps), color=PAT_COLOUR, label=f"PAT, T = {T:g}, eps = {eps:g}", linewidth=2)
+    axis.plot(p, pat_weight(p, T, eps), color=PAT_COLOUR, label=f"PAT, T = {T:.3g}, eps = {eps:g}", linewidth=2)
     axis.plot(p, focal_weight(p, gamma), "--", color=FOCAL_COLOUR, label=f"focal, gamma = {gamma:g}", linewidth=2)
-    axis.set(xlabel="probability of the true class, p", ylabel="weight of the pixel", xlim=(0, 1), ylim=(0, None))
+    axis.plot(p, pat_weight(p, PAPER_T), ":", color=MARK_COLOUR, label=PAPER_LABEL, linewidth=2)
+    axis.set(xlabel="probability of the true class, p", ylabel="weight of the pixel", xlim=(0, 1), ylim=WEIGHT_LIMITS)
     axis.legend()
     plt.show()
 
 
 def weight_slider() -> ipywidgets.Widget:
     """Sliders for T, eps and gamma over :func:`weight_curve`; needs a running kernel."""
+    low, high = (math.log2(PAPER_T) + doublings for doublings in DOUBLINGS)
     return ipywidgets.interactive(
         weight_curve,
-        T=ipywidgets.FloatLogSlider(20, base=10, min=-1, max=2, step=0.05, description="T", continuous_update=False),
+        T=ipywidgets.FloatLogSlider(
+            PAPER_T, base=2, min=low, max=high, step=DOUBLING_STEP, description="T", continuous_update=False
+        ),
         eps=ipywidgets.FloatSlider(0, min=0, max=1, step=0.05, description="eps", continuous_update=False),
         gamma=ipywidgets.FloatSlider(2, min=0, max=5, step=0.5, description="gamma", continuous_update=False),
     )
 
 
 def weight_chart() -> alt.LayerChart:
-    """The same curve as a Vega-Lite chart with its own sliders: it moves in the book, with no kernel and no network."""
-    T = alt.param(name="T", value=20, bind=alt.binding_range(min=0.2, max=50, step=0.2, name="T "))
+    """The same curves as a Vega-Lite chart with its own sliders: it moves in the book, with no kernel and no network.
+
+    A slider of the browser is linear. So the reader moves the doublings of T from the paper's value, and the title
+    says which T that is.
+    """
+    low, high = DOUBLINGS
+    slider = alt.binding_range(min=low, max=high, step=DOUBLING_STEP, name=f"doublings of T from {PAPER_T:g} ")
+    doublings = alt.param(name="doublings", value=0, bind=slider)
+    T = alt.param(name="T", expr=f"{PAPER_T:g} * pow(2, doublings)")
     eps = alt.param(name="eps", value=0, bind=alt.binding_range(min=0, max=1, step=0.05, name="eps "))
     gamma = alt.param(name="gamma", value=2, bind=alt.binding_range(min=0, max=5, step=0.5, name="gamma "))
+    colours = alt.Scale(domain=["PAT", "focal", PAPER_LABEL], range=[PAT_COLOUR, FOCAL_COLOUR, MARK_COLOUR])
     base = alt.Chart(alt.sequence(0, 1.0001, 0.01, as_="p")).encode(
         x=alt.X("p:Q", title="probability of the true class, p", scale=alt.Scale(domain=[0, 1])),
-        y=alt.Y("weight:Q", title="weight of the pixel", scale=alt.Scale(zero=True)),
-        color=alt.Color("curve:N", title=None, scale=alt.Scale(range=[PAT_COLOUR, FOCAL_COLOUR])),
+        y=alt.Y("weight:Q", title="weight of the pixel", scale=alt.Scale(domain=WEIGHT_LIMITS)),
+        color=alt.Color("curve:N", title=None, scale=colours),
     )
     pat = base.transform_calculate(weight=VEGA_FORMULA, curve="'PAT'").mark_line(strokeWidth=3)
     focal = base.transform_calculate(weight="pow(1 - datum.p, gamma)", curve="'focal'")
-    return (pat + focal.mark_line(strokeWidth=3, strokeDash=[6, 4])).add_params(T, eps, gamma).properties(
-        width=480, height=280, description="Weight of a pixel against the probability of its true class: PAT and focal"
+    mark = base.transform_calculate(weight=f"exp((1 - datum.p) / {PAPER_T:g})", curve=f'"{PAPER_LABEL}"')
+    layers = pat + focal.mark_line(strokeWidth=3, strokeDash=[6, 4]) + mark.mark_line(strokeWidth=2, strokeDash=[2, 3])
+    return layers.add_params(doublings, T, eps, gamma).properties(
+        width=480, height=280, title=alt.Title(alt.expr("'T = ' + format(T, '.3')")),
+        description="Weight of a pixel against the probability of its true class: PAT and focal",
     )  # fmt: skip
 
 
@@ -74,11 +96,12 @@ def enable_charts() -> None:
 
     JupyterLab has renderers for Vega-Lite up to version 5 only, and the book's own script draws any version; so the
     chart is sent as version 5, with nothing that version lacks, and with no HTML, which Lab would prefer and not run.
+    It names no schema, as a program of any other version would warn of the one named.
     """
     alt.renderers.register("patlib", _render)
     alt.renderers.enable("patlib")
 
 
 def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
-    spec = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
+    spec = {key: value for key, value in spec.items() if key != "$schema"}
     return {MIME: spec, "text/plain": "<Vega-Lite chart: open it in JupyterLab or in the book>"}

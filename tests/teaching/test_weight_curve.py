@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,10 +41,61 @@ def test_the_slider_redraws_the_curve_for_its_values(monkeypatch):
     assert drawn[-1] == pytest.approx(math.exp(1 / 2.0))
 
 
-def test_the_chart_is_sent_as_a_version_that_lab_can_draw():
+def test_the_slider_and_the_chart_offer_the_same_temperatures():
+    slider = weight_curve.weight_slider().children[0]
+    low, high = weight_curve.DOUBLINGS
+    assert slider.value == weight_curve.PAPER_T == 20
+    assert [slider.base**slider.min, slider.base**slider.max] == pytest.approx([20 * 2.0**low, 20 * 2.0**high])
+    bound = weight_curve.weight_chart().to_dict()["params"]
+    bind = {parameter["name"]: parameter for parameter in bound}["doublings"]["bind"]
+    assert (bind["min"], bind["max"], bind["step"]) == (low, high, slider.step)
+    steps = -low / slider.step
+    assert steps == round(steps), "the paper's T lies between two steps: a reader cannot return to it"
+
+
+def test_the_axis_stays_and_holds_every_weight(monkeypatch):
+    limits = []
+    monkeypatch.setattr(plt, "show", lambda: limits.append(plt.gca().get_ylim()))
+    for doublings in weight_curve.DOUBLINGS:
+        weight_curve.weight_curve(T=20 * 2.0**doublings)
+    plt.close("all")
+    assert limits == [weight_curve.WEIGHT_LIMITS] * 2
+    assert weight_curve.pat_weight(0, 20 * 2.0 ** weight_curve.DOUBLINGS[0]) <= weight_curve.WEIGHT_LIMITS[1]
+    layer = weight_curve.weight_chart().to_dict()["layer"][0]
+    assert layer["encoding"]["y"]["scale"]["domain"] == list(weight_curve.WEIGHT_LIMITS)
+
+
+def test_the_curve_of_the_papers_temperature_stays_as_a_mark(monkeypatch):
+    marks = []
+    monkeypatch.setattr(plt, "show", lambda: marks.append(plt.gca().get_lines()[2]))
+    weight_curve.weight_curve(T=2.0, eps=0.5)
+    plt.close("all")
+    assert marks[0].get_label() == weight_curve.PAPER_LABEL
+    assert marks[0].get_ydata()[0] == pytest.approx(math.exp(1 / 20))
+
+
+@pytest.fixture
+def spec() -> dict:
+    """The chart as it is sent to a page."""
     weight_curve.enable_charts()
     bundle = weight_curve.weight_chart()._repr_mimebundle_()
-    spec = bundle[weight_curve.MIME] if isinstance(bundle, dict) else bundle[0][weight_curve.MIME]
-    assert spec["$schema"].endswith("/v5.json")
-    assert {parameter["name"] for parameter in spec["params"]} == {"T", "eps", "gamma"}
+    return bundle[weight_curve.MIME] if isinstance(bundle, dict) else bundle[0][weight_curve.MIME]
+
+
+def test_the_chart_is_sent_as_a_version_that_lab_can_draw(spec):
+    assert weight_curve.MIME == "application/vnd.vegalite.v5+json"
+    assert {parameter["name"] for parameter in spec["params"]} == {"doublings", "T", "eps", "gamma"}
     assert weight_curve.VEGA_FORMULA in str(spec)
+
+
+def test_the_chart_names_no_schema_that_a_page_could_warn_of(spec):
+    assert "$schema" not in spec
+
+
+@pytest.mark.parametrize(("doublings", "title"), [(0, "T = 20"), (-4, "T = 1.25"), (-1, "T = 10"), (2, "T = 80")])
+def test_the_drawn_chart_says_its_temperature_and_marks_the_papers(spec, doublings, title):
+    assert spec["params"][0]["name"] == "doublings"
+    moved = {**spec, "params": [{**spec["params"][0], "value": doublings}, *spec["params"][1:]]}
+    svg = vl_convert.vegalite_to_svg(moved, vl_version="5.21")
+    assert f">{title}</text>" in svg
+    assert ">PAT at the paper" in svg
