@@ -7,10 +7,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from patlib.datasets import Split
 from patlib.metrics import SegmentationMetrics
 from patlib.models import build_model
 from patlib.paper import released
 from patlib.paper.deviations.row import Deviation, L, Reading, require, small_batch
+from patlib.trainer.batches import DeviceSplit, shuffled
 
 
 def check_miou() -> str:
@@ -78,6 +80,38 @@ def check_segnet_head() -> str:
     return f"smallest logit {float(theirs.min()):.0f}, {100 * zero:.0f} % exactly 0; of a linear head {low:.2f}"
 
 
+def check_augmentation() -> str:
+    _, mirrored = shuffled(20_000, torch.Generator().manual_seed(0), augment=True)
+    share = float(mirrored.float().mean())
+    require(abs(share - RELEASED_MIRRORED) > 0.2, "patlib mirrors more often than the released code does")
+    return (
+        f"mirrored: {100 * share:.0f} % of the images, released {100 * RELEASED_MIRRORED:.0f} % of Pet's and no others"
+    )
+
+
+def check_normalisation() -> str:
+    image = np.zeros((1, 1, 2, 3), dtype=np.uint8)
+    image[0, 0, 1] = 204
+    split = Split(images=image, masks=np.zeros((1, 1, 2), dtype=np.uint8), names=("dark",))
+    images, _ = DeviceSplit(split, torch.device("cpu")).batch(torch.tensor([0]))
+    paper, theirs = image / image.max(), released_pet_image(image)
+    ranges = [(float(values.min()), float(values.max())) for values in (paper, theirs, images)]
+    require(len({(round(low, 3), round(high, 3)) for low, high in ranges}) == 3, "the three scale an image differently")
+    return "an image of grey values 0 to 204: " + ", ".join(
+        f"{who} {low:.1f} to {high:.1f}"
+        for who, (low, high) in zip(("paper", "released on Pet", "patlib"), ranges, strict=True)
+    )
+
+
+RELEASED_MIRRORED = 0.2
+"""The probability with which the released code mirrors a training image of Oxford-IIIT Pet."""
+
+
+def released_pet_image(image: np.ndarray) -> np.ndarray:
+    """An image of grey values 0..255 as the released code gives it to the network for Oxford-IIIT Pet."""
+    return (image / 255 - 0.5) / 0.5
+
+
 def _standard_miou(predictions: Tensor, target: Tensor, num_classes: int = L) -> float:
     metric = SegmentationMetrics(num_classes)
     metric.update(predictions, target)
@@ -118,9 +152,32 @@ PROTOCOL_DEVIATIONS = (
         "read in code",
         check_segnet_head,
     ),
+    Deviation(
+        "Augmentation",
+        "Not mentioned.",
+        "Oxford-IIIT Pet alone: mirrored with probability 0.2; shifted, scaled and rotated with 0.5. Cityscapes and "
+        "NYUv2 not at all.",
+        "On every dataset, mirrored with probability 0.5 and nothing else; augment=False leaves that out.",
+        "read in code",
+        check_augmentation,
+    ),
+    Deviation(
+        "Image normalisation",
+        "An image of Oxford-IIIT Pet is divided by its own maximum; NyU is brought into [0, 1].",
+        "Oxford-IIIT Pet: divided by 255, less 0.5, over 0.5. Cityscapes: divided by 255.",
+        "Divided by 255.",
+        "read in code",
+        check_normalisation,
+    ),
 )
 
 READ_NOT_EXECUTED = (
+    Reading(
+        "Batch size",
+        "Not given.",
+        "An argument that must be given.",
+        "8 by default.",
+    ),
     Reading(
         "Learning rate",
         "Not given.",
@@ -159,10 +216,16 @@ READ_NOT_EXECUTED = (
         "37 breeds are classes of whole images; the masks have three. The photographs come in many sizes.",
     ),
     Reading(
+        "The cities of Fig. 4",
+        "Images of the test set with their ground truth, from Berlin, Munich, Bielefeld and Leverkusen.",
+        "Reads the fine annotations of the official lists.",
+        "All four are cities of Cityscapes' official test list, whose ground truth is not public.",
+    ),
+    Reading(
         "Cityscapes as described",
         '"Roughly 1500 images" of 1024 x 512 pixels.',
         "Reads the fine annotations of the official lists.",
-        "Not included. Its authors describe 5,000 finely annotated images of 2048 x 1024.",
+        "Its authors describe 5,000 finely annotated images of 2048 x 1024, 1,525 of them for testing.",
     ),
 )
 """What was read in the released code, or is said of the datasets, and is not executed here."""
