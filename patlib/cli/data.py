@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import columns, plain_errors
+from patlib.cli.messages import columns, plain_errors, say
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def list_datasets(root: Root = None) -> None:
             found = "needs no files"
         height, width = spec.paper_size
         rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
-    typer.echo(columns(rows))
+    say(columns(rows))
 
 
 @data_app.command("prepare")
@@ -64,14 +64,14 @@ def prepare_dataset(
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
     counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
-    typer.echo(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
-    typer.echo(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
+    say(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
+    say(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
     rows: list[tuple[str, ...]] = [("id", "class", *(f"{split} pixels" for split in counts), "train share")]
     for index, title in enumerate(dataset.spec.classes):
         share = counts["train"][index] / max(1, counts["train"].sum())
         rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
     void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
-    typer.echo(columns([*rows, ("255", "void", *void, "")]))
+    say(columns([*rows, ("255", "void", *void, "")]))
 
 
 @data_app.command("show")
@@ -94,4 +94,4 @@ def show_dataset(
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
         path = out or Path(f"{name}.png")
         contact_sheet(dataset, split, count).savefig(path)
-    typer.echo(f"wrote {path}")
+    say(f"wrote {path}")

@@ -60,9 +60,10 @@ def fit(
     With several devices each batch is shared among processes of their own: loss and metrics are those of the whole
     batch. Started by ``torchrun``, ``fit`` is one of them.
 
-    Raises :class:`NonFiniteError` at the end of the epoch in which a loss or a weight stopped being finite,
-    :class:`StateError` for an interrupted run's state that is damaged or another run's, and ValueError for devices or a
-    precision that are not there, and for a ``network`` without a folder.
+    Raises :class:`NonFiniteError` at the end of the epoch in which a loss, a weight or the validation cross-entropy
+    stopped being finite, :class:`StateError` for an interrupted run's state that is damaged or another run's, and
+    ValueError for devices or a precision that are not there, for a ``network`` without a folder, and for a ``dataset``
+    that is not a prepared one or lacks a labelled pixel in its train or val split.
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:

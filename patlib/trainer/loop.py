@@ -103,6 +103,11 @@ def _validate(run: Run, history: np.ndarray) -> None:
     with metrics.sync_context():
         confusion = metrics.confusion.tolist()
     scores = metrics.compute()
+    if not np.isfinite(float(scores["cross_entropy"])):
+        raise NonFiniteError(
+            f"the validation cross-entropy is {float(scores['cross_entropy'])} after epoch {run.epoch + 1}. "
+            f"{_last_good(run, run.epoch)}"
+        )
     before = max((row["val_miou"] for row in run.curves), default=-1.0)
     run.curves.append({
         "epoch": run.epoch + 1,
