@@ -217,7 +217,7 @@ class _Queue:
         message = self._close(child)
         if is_there(config, self.runs):
             keep_record(config, self.runs, self.records)
-            self.durations.add(read_record(self.records / config.run_path / "record.json"))
+            self.durations.add(read_record(self.records / config.run_path / "record.json", config))
             self.result.done += 1
             self._tell(f"done {config.run_name} in {spoken(time.monotonic() - child.began)}; {self._time_left()}")
         elif status == BUSY:
