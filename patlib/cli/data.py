@@ -37,14 +37,15 @@ def list_datasets(root: Root = None) -> None:
     from patlib.datasets.sources import data_root, locate
 
     rows = [("name", "classes", "paper size", "found", "licence")]
-    for spec in DATASETS.values():
-        if spec.layout:
-            place = locate(spec, root)
-            found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
-        else:
-            found = "needs no files"
-        height, width = spec.paper_size
-        rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
+    with plain_errors():
+        for spec in DATASETS.values():
+            if spec.layout:
+                place = locate(spec, root)
+                found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
+            else:
+                found = "needs no files"
+            height, width = spec.paper_size
+            rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
     say(columns(rows))
 
 

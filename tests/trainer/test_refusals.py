@@ -77,3 +77,10 @@ def test_a_test_split_with_logits_that_are_not_finite_leaves_no_record(tiny_data
     with pytest.raises(NonFiniteError, match="the cross-entropy of the 3 images from test-0 on is nan"):
         fit(RunConfig(**TINY), tmp_path, dataset, progress=False, network=DarkImagesOverflow(3, 10, 1))
     assert list(tmp_path.rglob("record.json")) == []
+
+
+@pytest.mark.parametrize(("accelerator", "backend"), [("cuda", torch.cuda), ("mps", torch.backends.mps)])
+def test_an_accelerator_that_is_not_there_is_one_message(accelerator, backend, tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(backend, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=f"accelerator '{accelerator}', but torch finds none here: use 'auto' or"):
+        fit(RunConfig(**{**TINY, "accelerator": accelerator}), tmp_path, tiny_dataset, progress=False)
