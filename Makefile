@@ -29,7 +29,7 @@ PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book check-book notebooks exercises gpu test lab format lock clean pages executed
+.PHONY: help env book check-book notebooks exercises gpu test check mutants lab format lock clean pages executed
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,15 @@ test: env  ## lint, types, unit tests, and every stored notebook run again
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy patlib
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 1500 --ignore tests/browser tests notebooks
+
+check: env  ## what to run while working: format, lint, types, import rules, the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy patlib
+	$(BIN)/pytest -q -n 2 --dist loadfile $(FAST)
+
+mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?
+	$(BIN)/python tests/mutants.py patlib/$(or $(ROOM),trainer) --tests tests/$(or $(ROOM),trainer) --count $(or $(COUNT),20)
 
 lab: env  ## open JupyterLab at the notebooks
 	env -u TQDM_DISABLE -u OMP_NUM_THREADS $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

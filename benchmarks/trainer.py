@@ -5,7 +5,7 @@
 Every round runs, in an order drawn anew, an epoch of each loop over the same images with the same network (SegNet),
 loss (PAT), batch and precision, and as many bare steps on one batch that already lies on the device:
 
-- ``patlib``: :func:`patlib.trainer.train_epoch`, data resident on the device, nothing read back;
+- ``patlib``: :func:`patlib.trainer.step.train_epoch`, data resident on the device, nothing read back;
 - ``resident, metrics``: the same data, but accuracy and mean IoU of every step computed and read, as in the code
   released with the PAT paper;
 - ``decoding``: a DataLoader with two workers that decode, resize and mirror each image in each epoch, as most
@@ -121,9 +121,12 @@ class Bench:
 
     def patlib(self) -> None:
         rows, mirrored = shuffled(self.scale.images, self.order, augment=True)
+        losses: list[Tensor] = []
         train_epoch(
-            self.fabric, self.model, self.loss, self.optimizer, self.split, rows, mirrored, self.scale.batch
-        ).tolist()
+            self.fabric, self.model, self.loss, self.optimizer, self.split, rows, mirrored, self.scale.batch,
+            losses.append,
+        )  # fmt: skip
+        torch.stack(losses).tolist()
 
     def loop(self, batches: Iterable[tuple[Tensor, Tensor]], metrics: bool) -> None:
         """A loop as it is often written: the loss is read at every step, and the metrics if they are asked for."""

@@ -86,3 +86,30 @@ def test_an_import_does_not_pay_for_what_it_has_no_use_for(imports, without):
     code = f"import sys, {imports}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {name for name in without.split() if name in loaded}
+
+
+def drawing():
+    """The rooms and their arrows as a Mermaid graph, the lowest floor at the bottom."""
+    arrows = {
+        (room(module), room(other))
+        for module, others in ARROWS.items()
+        for other in others
+        if room(module) and room(other) and room(module) != room(other)
+    }
+    lines = ["graph TD"]
+    for floor in reversed(FLOORS):
+        lines.append("  subgraph " + "_".join(sorted(floor)) + '[" "]')
+        lines += [f"    {name}" for name in sorted(floor)]
+        lines.append("  end")
+    # An arrow that others imply is left out: the reader sees who stands on whom.
+    lines += [
+        f"  {start} --> {end}"
+        for start, end in sorted(arrows)
+        if not any((start, other) in arrows and (other, end) in arrows for other in FLOOR_OF)
+    ]
+    return "\n".join(lines)
+
+
+def test_the_drawing_of_the_rooms_is_made_from_the_imports():
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert drawing() in page, f"put this into ARCHITECTURE.md:\n{drawing()}"

@@ -4,13 +4,34 @@ A command reads options, calls one function of the library, and prints. Whatever
 inside the command that needs it, so that `patlib --help` answers at once.
 """
 
+from __future__ import annotations
+
+from typing import Annotated
+
 import typer
 
 from patlib.cli import bench, data, grid, run, study, table
 from patlib.cli.settings import SETTINGS
 
-app = typer.Typer(help="Pixel-wise Adaptive Training for long-tailed segmentation.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.add_typer(data.data_app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import patlib
+
+        typer.echo(patlib.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def patlib_options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    """Pixel-wise Adaptive Training for long-tailed segmentation."""
+
+
 for command in (run.run, grid.grid, table.table):
     app.command(context_settings=SETTINGS)(command)
 app.add_typer(study.study_app, name="study")

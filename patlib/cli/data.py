@@ -11,7 +11,7 @@ from patlib.cli.messages import columns, plain_errors, say
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A dataset: see `patlib data list`.")]
+Name = Annotated[str, typer.Argument(help="A dataset (see `patlib data list`), or a folder with a patlib.toml.")]
 Size = Annotated[str | None, typer.Option(help="Height x width, such as 90x120; the dataset's default if not given.")]
 Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets; else PATLIB_DATA, else ./data.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
@@ -93,6 +93,6 @@ def show_dataset(
 
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
-        path = out or Path(f"{name}.png")
+        path = out or Path(f"{dataset.spec.name}.png")
         contact_sheet(dataset, split, count).savefig(path)
     say(f"wrote {path}")

@@ -26,19 +26,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from patlib.datasets.sources import Item, Source
+from patlib.datasets.sources import SPLITS, Item, Source
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
 
-SPLITS = ("train", "val", "test")
-"""What every source has; it may have more."""
-
 
 def fingerprint(source: Source) -> str:
     """A digest of the name, byte size and modification time of every source file: no file is read."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(source.told.encode())
     for path in sorted(source.files):
         facts = path.stat()
         digest.update(f"{path.relative_to(source.root).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())

@@ -62,6 +62,7 @@ SPEC = DatasetSpec(
     layout=("train", "trainannot", "val", "valannot", "test", "testannot"),
     protocols=("official", "day_to_dusk"),
     seeded=False,
+    formats=("PNG", "JPEG"),
 )
 
 LABELS = {**{value: value for value in range(11)}, 11: IGNORE_INDEX}
@@ -90,7 +91,7 @@ def source(root: Path, protocol: str = "official", seed: int = 0) -> Source:
         items[split] = []
         for image, mask in pairs:
             require_pair(image.stem, image, mask, SPEC)
-            items[split].append(Item(image.stem, partial(load_pair, image, mask, LABELS)))
+            items[split].append(Item(image.stem, partial(load_pair, image, mask, LABELS, SPEC.formats)))
             files += [image, mask]
     return Source(root, tuple(files), items if protocol == "official" else _day_to_dusk(items))
 

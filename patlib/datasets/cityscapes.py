@@ -69,6 +69,7 @@ SPEC = DatasetSpec(
     layout=("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
     protocols=("paper", "official"),
     seeded=True,
+    formats=("PNG",),
 )
 
 # From raw label ids to classes, in the order of the classes; every other id of the 34 is void.

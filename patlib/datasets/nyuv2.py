@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from patlib.datasets.sources import Item, Pair, Source, require_pair
+from patlib.datasets.sources import Item, Pair, Source, load_pair, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
 
@@ -84,6 +84,9 @@ TO_13 = (
     7, 7, 6, 7,
 )  # fmt: skip
 
+LABELS = {-1: IGNORE_INDEX, **{value: value for value in range(len(CLASSES))}}
+"""The labels of the arrays."""
+
 
 def source(root: Path, protocol: str, seed: int) -> Source:
     """The splits of the copy in `root`, whichever form it has.
@@ -117,33 +120,9 @@ def _in_tree(root: Path) -> Found:
             name = f"{split}_{stem.zfill(4)}"
             image, label = images / f"{stem}.npy", labels / f"{stem}.npy"
             require_pair(name, image, label, SPEC)
-            items[split][name] = Item(name, partial(_load_arrays, image, label))
+            items[split][name] = Item(name, partial(load_pair, image, label, LABELS, ()))
             files += [image, label]
     return items["train"], items["val"], files
-
-
-def _load_arrays(image_path: Path, label_path: Path) -> Pair:
-    """An image and its labels from two .npy files."""
-    image, label = (_array(path) for path in (image_path, label_path))
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise DataError(f"{image_path}: expected an image of shape (H, W, 3), got {image.shape}")
-    if image.dtype != np.uint8:
-        if not (np.issubdtype(image.dtype, np.floating) and (image >= 0).all() and (image <= 1).all()):
-            raise DataError(f"{image_path}: expected uint8, or floats in [0, 1]; got {image.dtype} outside of it")
-        image = np.round(255 * image).astype(np.uint8)
-    if label.shape != image.shape[:2]:
-        raise DataError(f"{label_path}: labels have shape {label.shape}, but the image {image_path} has {image.shape}")
-    wrong = label[~np.isin(label, np.arange(-1, len(CLASSES)))]
-    if wrong.size:
-        raise DataError(f"{label_path}: labels hold the value {wrong[0]}; allowed are -1 (void) and 0..12")
-    return Image.fromarray(image), Image.fromarray(np.where(label < 0, IGNORE_INDEX, label).astype(np.uint8))
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read ({error}). Delete it and copy it from the dataset again.") from error
 
 
 def _in_mat(root: Path) -> Found:

@@ -44,6 +44,7 @@ SPEC = DatasetSpec(
     layout=("images", "annotations"),
     protocols=("paper", "official"),
     seeded=True,
+    formats=("JPEG", "PNG", "GIF"),  # a few of its .jpg files are of the other two formats
 )
 
 LABELS = {1: 0, 2: 1, 3: 2}

@@ -13,32 +13,20 @@ Shapes use M images in a split, L classes, H rows, W columns.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from patlib.datasets import camvid, cityscapes, nyuv2, oxford_pet, synthetic
 from patlib.datasets.cache import fingerprint, open_arrays, read_manifest, write_arrays
-from patlib.datasets.sources import Source, data_root, is_complete, locate
+from patlib.datasets.registry import get_dataset
+from patlib.datasets.sources import Dataset, Source, data_root, is_complete, locate
 from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
-
-DATASETS: dict[str, DatasetSpec] = {
-    dataset.SPEC.name: dataset.SPEC for dataset in (synthetic, camvid, oxford_pet, cityscapes, nyuv2)
-}
-
-# The source in a folder, by protocol and seed.
-ON_DISK: dict[str, Callable[[Path, str, int], Source]] = {
-    "camvid": camvid.source,
-    "oxford_pet": oxford_pet.source,
-    "cityscapes": cityscapes.source,
-    "nyuv2": nyuv2.source,
-}
 
 
 @dataclass(frozen=True)
@@ -101,12 +89,12 @@ def prepare(
     """Open a dataset at one size, decoding and resizing it first if that has not been done.
 
     Args:
-        name: a key of `DATASETS`.
+        name: a key of `DATASETS`, or the path of a folder with a `patlib.toml` (see `own`).
         size: (H, W); the dataset's default size if None.
         root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
         cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
         protocol: how to split, one of `spec.protocols`; the first of them if None.
-        seed: draws the images of the synthetic scenes, and the splits of every other dataset but CamVid.
+        seed: draws the images of the synthetic scenes, and the splits that are drawn.
         progress: show a bar while preparing.
         download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
         void_class: make void one more class, the last, as the released code does; masks are then copied into memory.
@@ -115,26 +103,41 @@ def prepare(
         ValueError: no such dataset, size or protocol.
         DataError: the data are missing or damaged.
     """
-    spec = get_spec(name)
+    return open_dataset(get_dataset(name), size, root, cache, protocol, seed, progress, download, void_class)
+
+
+def open_dataset(
+    dataset: Dataset,
+    size: tuple[int, int] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    protocol: str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    download: bool = False,
+    void_class: bool = False,
+) -> PreparedDataset:
+    """What `prepare` does, for a dataset that need not have a name of its own."""
+    spec = dataset.spec
     height, width = size = spec.default_size if size is None else size
     if min(size) < 1:
         raise ValueError(f"size is (height, width), both at least 1; got {size}")
     if protocol is not None and protocol not in spec.protocols:
-        raise ValueError(f"{name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
+        raise ValueError(f"{spec.name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
     protocol = protocol or spec.protocols[0]
 
     place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib").expanduser()
-    variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded
-    folder = place / "-".join([name, f"{height}x{width}", *variant])
+    variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded + [dataset.key] * bool(dataset.key)
+    folder = place / "-".join([spec.name, f"{height}x{width}", *variant])
 
-    source = _open_source(spec, root, protocol, seed, download)
+    source = _open_source(dataset, root, protocol, seed, download)
     manifest = read_manifest(folder)
     if source is not None and (manifest is None or manifest["source"] != fingerprint(source)):
         write_arrays(folder, spec, size, source, progress)
         manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(
-            f"{name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
+            f"{spec.name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
             f"To get {spec.title}:\n{spec.how_to_get}"
         )
     arrays = open_arrays(folder, manifest)
@@ -142,8 +145,12 @@ def prepare(
         split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
         for split, facts in manifest["splits"].items()
     }
-    dataset = PreparedDataset(spec, (height, width), splits, folder, manifest)
-    return _with_void_class(dataset) if void_class else dataset
+    prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
+    # Only the owner of the data can say whether that is meant; the built-in datasets are known.
+    absent = [name for name, count in zip(spec.classes, prepared.class_pixels, strict=True) if not count]
+    if absent and dataset.key:
+        warnings.warn(f"{spec.name}: no pixel of train is {' or '.join(map(repr, absent))}", stacklevel=3)
+    return _with_void_class(prepared) if void_class else prepared
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:
@@ -162,31 +169,19 @@ def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:
     return dataclasses.replace(dataset, spec=spec, splits=splits, manifest={**dataset.manifest, "splits": counts})
 
 
-def get_spec(name: str) -> DatasetSpec:
-    """The facts about a dataset, by name.
-
-    Raises:
-        ValueError: no dataset has that name; the message lists those that exist and the nearest one.
-    """
-    if name in DATASETS:
-        return DATASETS[name]
-    near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no dataset is called {name!r}; there are {', '.join(DATASETS)}.{hint}")
-
-
 def _open_source(
-    spec: DatasetSpec, root: str | os.PathLike[str] | None, protocol: str, seed: int, download: bool
+    dataset: Dataset, root: str | os.PathLike[str] | None, protocol: str, seed: int, download: bool
 ) -> Source | None:
     """The source of a dataset, or None if there is no copy of it and none was asked for by naming `root`."""
-    if spec is synthetic.SPEC:
-        return synthetic.source(seed)
+    spec = dataset.spec
+    if not spec.folder:
+        return dataset.source(Path(), protocol, seed)
     found = locate(spec, root)
-    if download and spec is oxford_pet.SPEC and (found is None or not is_complete(spec, found)):
-        oxford_pet.download(data_root(root))
+    if download and dataset.download is not None and (found is None or not is_complete(spec, found)):
+        dataset.download(data_root(root))
         found = locate(spec, root)
     if found is None:
         if root is not None:
             raise DataError(f"{spec.name}: nothing at {data_root(root) / spec.folder}. To get it:\n{spec.how_to_get}")
         return None
-    return ON_DISK[spec.name](found, protocol, seed)
+    return dataset.source(found, protocol, seed)

@@ -13,12 +13,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
+from patlib.datasets.decode import MASK_MODES, read_image, read_mask
 from patlib.datasets.spec import DataError, DatasetSpec
 
 Pair = tuple[Image.Image, Image.Image]
 """An RGB image and a mask of class ids (mode "L"), of the same size."""
+
+
+SPLITS = ("train", "val", "test")
+"""What every source has; it may have more."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,21 @@ class Source:
     root: Path
     files: tuple[Path, ...]
     splits: Mapping[str, list[Item]]
+    told: str = ""
+    """What else the arrays depend on, where that is not this library's to know."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset that can be prepared: its facts, and how to find what its splits hold."""
+
+    spec: DatasetSpec
+    source: Callable[[Path, str, int], Source]
+    """The source in a folder, by protocol and seed."""
+    download: Callable[[Path], None] | None = None
+    """Fetches it into a data root, where that can be done."""
+    key: str = ""
+    """Tells apart what is kept of two datasets that have the same name."""
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:
@@ -84,7 +104,7 @@ def paired_source(
         require_pair(name, image, mask, spec)
         files += [image, mask]
     items = {
-        split: [Item(name, partial(load_pair, *pairs[name], labels)) for name in sorted(names)]
+        split: [Item(name, partial(load_pair, *pairs[name], labels, spec.formats)) for name in sorted(names)]
         for split, names in splits.items()
     }
     return Source(root, tuple(files), items)
@@ -104,51 +124,49 @@ def require_pair(name: str, image: Path, mask: Path, spec: DatasetSpec) -> None:
             )
 
 
-def load_pair(image_path: Path, mask_path: Path, labels: Mapping[int, int]) -> Pair:
+def load_pair(
+    image_path: Path,
+    mask_path: Path,
+    labels: Mapping[int, int],
+    formats: tuple[str, ...],
+    modes: tuple[str, ...] = MASK_MODES,
+) -> Pair:
     """Decode an image and its mask, and check that they belong together.
 
     Args:
-        image_path: any file that Pillow reads; converted to RGB.
-        mask_path: a single-channel 8-bit file.
+        image_path: a file that :func:`~patlib.datasets.decode.read_image` takes.
+        mask_path: a single-channel file.
         labels: which class id each value on disk stands for.
+        formats: Pillow's names of the formats that may be decoded.
+        modes: Pillow's modes that the mask may have.
 
     Raises:
         DataError: a file is damaged, the mask holds a value outside `labels`, or the sizes differ.
     """
-    image = _decode(image_path).convert("RGB")
-    mask = _decode(mask_path)
-    if mask.mode != "L":
+    image = read_image(image_path, formats)
+    # JPEG changes values near every edge.
+    values = read_mask(mask_path, tuple(name for name in formats if name != "JPEG"), modes)
+    height, width = values.shape
+    if (width, height) != image.size:
         raise DataError(
-            f"{mask_path}: expected a label mask (8-bit, one channel, Pillow mode 'L'), got mode {mask.mode!r}. Its "
-            f"pixels are colours, not class ids: use the dataset's label files, or map colours to ids and save as 'L'."
-        )
-    if mask.size != image.size:
-        raise DataError(
-            f"{mask_path}: mask is {mask.width}x{mask.height} (width x height) but its image {image_path} is "
+            f"{mask_path}: mask is {width}x{height} (width x height) but its image {image_path} is "
             f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset."
         )
-    table = np.zeros(256, dtype=np.uint8)
-    table[list(labels)] = list(labels.values())
-    values = np.asarray(mask)
-    wrong = sorted(set(np.unique(values).tolist()) - set(labels))
+    return image, Image.fromarray(to_classes(values, labels, mask_path))
+
+
+def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path) -> np.ndarray:
+    """The class ids (H, W) uint8 of the values that a mask has on disk.
+
+    Raises:
+        DataError: naming the file and the first value that is not in `labels`.
+    """
+    found = np.unique(values)
+    wrong = [value for value in found.tolist() if value not in labels]
     if wrong:
         raise DataError(
-            f"{mask_path}: mask holds the value {wrong[0]}; allowed are {sorted(labels)}. A mask that was resized with "
+            f"{path}: mask holds the value {wrong[0]}; allowed are {sorted(labels)}. A mask that was resized with "
             f"interpolation, or saved as JPEG, has such values: use the original file."
         )
-    return image, Image.fromarray(table[values])
-
-
-def _decode(path: Path) -> Image.Image:
-    """Read every pixel of a file; opening alone would only read its header."""
-    # Another library may have told Pillow to fill truncated files with grey: here that would become training data.
-    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, SyntaxError, ValueError) as error:
-        message = f"{path}: cannot be read as an image ({error}). Delete it and copy it from the dataset again."
-        raise DataError(message) from error
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+    ids = np.array([labels[value] for value in found.tolist()], dtype=np.uint8)
+    return ids[np.searchsorted(found, values)]

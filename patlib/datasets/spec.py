@@ -46,6 +46,8 @@ class DatasetSpec:
     """The ways of splitting it that can be asked for; the first is the default."""
     seeded: bool
     """Whether the seed changes the images or the splits."""
+    formats: tuple[str, ...] = ()
+    """Pillow's names of the image formats that its files have; no other is decoded."""
 
     @property
     def num_classes(self) -> int:

@@ -5,7 +5,7 @@ Each depends on the names and the seed alone, not on the order in which the file
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -25,6 +25,34 @@ def val_from_train(train: Iterable[str], test: Iterable[str], seed: int) -> dict
     drawn = _shuffled(train, seed)
     first = len(drawn) // 10
     return {"train": drawn[first:], "val": drawn[:first], "test": list(test)}
+
+
+def grouped(
+    names: Iterable[str], fractions: tuple[float, float, float], seed: int, group: Callable[[str], str] | None = None
+) -> dict[str, list[str]]:
+    """Every name in one pool, split by fractions of the images, those of one group together.
+
+    The groups are shuffled and laid end to end; the split in whose stretch a group's middle lies takes the whole group,
+    so that few or large groups miss the fractions, and may leave a split empty.
+
+    Args:
+        names: what to split.
+        fractions: of train, val and test; they add up to 1.
+        seed: draws the order of the groups.
+        group: the group of a name; each name is one of its own if None.
+    """
+    members: dict[str, list[str]] = {}
+    for name in sorted(names):
+        members.setdefault(group(name) if group else name, []).append(name)
+    total = sum(map(len, members.values()))
+    splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    before = 0
+    for key in _shuffled(members, seed):
+        middle = (before + len(members[key]) / 2) / total
+        place = sum(middle >= bound for bound in (fractions[0], fractions[0] + fractions[1]))
+        splits[("train", "val", "test")[place]] += members[key]
+        before += len(members[key])
+    return splits
 
 
 def _shuffled(names: Iterable[str], seed: int) -> list[str]:

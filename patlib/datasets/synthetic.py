@@ -49,8 +49,11 @@ SPEC = DatasetSpec(
 COUNTS = {"train": 160, "val": 40, "test": 40}
 
 
-def source(seed: int) -> Source:
-    """The scenes of a seed, each drawn from its own random stream: changing a count would not change other scenes."""
+def source(root: Path, protocol: str, seed: int) -> Source:
+    """The scenes of a seed, which need no folder and have one protocol; each is drawn from its own random stream.
+
+    Changing a count would therefore not change other scenes.
+    """
     splits = {
         split: [Item(f"{split}_{i:03d}", partial(_draw, seed, number, i)) for i in range(count)]
         for number, (split, count) in enumerate(COUNTS.items())

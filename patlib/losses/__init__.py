@@ -22,8 +22,10 @@ The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel
 here is an (N,L,H,W) tensor: what is kept for the gradient is one log-softmax. Adjusted logits (bms, ldam, blv) are a
 copy that lives until their log-softmax is taken.
 
-Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W). "Valid" pixels are those whose
-label is not ``ignore_index``. A batch without valid pixels costs 0 and has a zero gradient.
+Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W). Points (N,L,W) and volumes (N,L,D,H,W) are
+images of one and of three dimensions. "Valid" pixels are those whose label is not ``ignore_index``. A batch without
+valid pixels costs 0 and has a zero gradient. The table's normaliser is that of ``reduction`` "mean"; "sum" leaves it
+out, and "none" returns weight * nll.
 """
 
 from __future__ import annotations

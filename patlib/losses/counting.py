@@ -35,7 +35,7 @@ def count_class_pixels(masks: Tensor | Iterable[Any], num_classes: int, ignore_i
 
     >>> import torch
     >>> count_class_pixels(torch.tensor([[[0, 0], [2, 255]]]), num_classes=3)
-    tensor([3, 0, 1])
+    tensor([2, 0, 1])
     """
     check_classes(num_classes, ignore_index)
     counts = torch.zeros(num_classes, dtype=torch.int64)

@@ -16,10 +16,12 @@ class ClassBalanced(PixelLoss):
     r"""Class-balanced cross-entropy (Cui et al. 2019): :math:`\frac1M\sum_{ij} w_y\,(-\log p_{ij}^y)` with
     :math:`w_c=\frac{1-\beta}{1-\beta^{n_c}}`, rescaled so that :math:`\sum_c w_c=L`.
 
-    As in the authors' softmax code the sum is divided by M valid pixels, not by the sum of their weights.
+    As in the authors' softmax code the sum is divided by M valid pixels, not by the sum of their weights, as PyTorch's
+    ``weight=`` has it. With ``reduction`` "none" a pixel costs :math:`w_y(-\log p)`, and "sum" is the sum of these.
+
     0 <= ``beta`` < 1 was meant for image counts. With pixel counts their 0.9999 makes :math:`\beta^{n_c}` vanish and
-    all weights equal, so the default is the paper's own recipe :math:`\beta=(N-1)/N`, with N all training pixels:
-    the weights then follow inverse frequency closely.
+    all weights equal, so the default is their :math:`\beta=(N-1)/N` with N all training pixels, where they have the
+    number of unique prototypes: the weights then follow inverse frequency closely.
 
     ``power`` in place of beta weights by frequency itself, :math:`w_c\propto n_c^{-\text{power}}`, rescaled likewise.
     0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
@@ -69,6 +71,7 @@ class ClassBalanced(PixelLoss):
 class ClassBalancedFocal(ClassBalanced):
     r"""Class-balanced focal loss (Cui et al. 2019 with the softmax focal factor):
     :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
+    With ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
     """
 
     name, label, colour = "cbfocal", "CBFocal", "#56b4e9"
@@ -97,7 +100,7 @@ class BalancedSoftmax(PixelLoss):
 
     The loss adjusts whenever it is called; predictions use the raw logits. A class without a training pixel keeps
     the official limit :math:`\pi_c\to0` (it leaves the softmax), with the smallest normal float32 in place of 0 so
-    that the loss stays finite should the class turn up.
+    that the loss stays finite should the class turn up. ``reduction`` is that of the cross-entropy.
     """
 
     name, label, colour = "bms", "BMS", "#cc78bc"
@@ -127,6 +130,7 @@ class LDAM(PixelLoss):
 
     Counts are those of the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits
     of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
+    ``reduction`` is that of the cross-entropy.
     """
 
     name, label, colour = "ldam", "LDAM", "#ca9161"
@@ -165,7 +169,7 @@ class BLV(PixelLoss):
     ``law`` "gaussian" is the authors' N(0, sigma). They give no other; the PAT paper names two more without a formula,
     read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
     normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
-    authors' configuration also counts ignored ones.
+    authors' configuration also counts ignored ones. ``reduction`` is that of the cross-entropy.
     """
 
     name, label, colour = "blv", "BLV", "#fbafe4"

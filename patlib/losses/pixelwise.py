@@ -13,7 +13,8 @@ from patlib.losses.counting import count_labels
 class CrossEntropy(PixelLoss):
     r"""Cross-entropy, Eq. 3 of the PAT paper as a mean: :math:`-\frac1M\sum_{ij}\log p_{ij}^{y}` over M valid pixels.
 
-    Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN.
+    Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN. With ``reduction`` "sum"
+    it is Eq. 3 itself, with "none" :math:`-\log p` of each pixel.
     """
 
     name, label, colour = "ce", "CE", "#949494"
@@ -24,7 +25,8 @@ class Focal(PixelLoss):
 
     The original is one sigmoid a class, with alpha, divided by the number of positives; segmentation (and the PAT
     paper) uses this softmax form, divided by M valid pixels, not by M times L as some libraries do. The gradient
-    flows through the modulating factor. ``gamma`` >= 0.
+    flows through the modulating factor. ``gamma`` >= 0. With ``reduction`` "none" a pixel costs
+    :math:`(1-p)^\gamma(-\log p)`, and "sum" is the sum of these.
     """
 
     name, label, colour = "focal", "Focal", "#0173b2"
@@ -47,15 +49,16 @@ class PAT(PixelLoss):
 
     Sums run over B images and their pixels j; S is the size of the pixel's class in its image (:func:`mask_sizes`);
     a class absent from an image contributes nothing (Eq. 4 has 0/0 there). The value is the sum of per-image class
-    means, so about as many times cross-entropy as an image has classes.
+    means, so about as many times cross-entropy as an image has classes. It is divided by the B images of the batch with
+    ``reduction`` "mean" alone: "sum" is the double sum, and "none" its terms, which are as small as 1/S.
 
     ``T`` > 0 and 0 <= ``eps`` <= 1 shape beta; the paper gives no value of eps. ``detach=True`` stops the gradient
     at beta, on which the paper is silent; the value is the same. ``size_weight=False`` leaves out 1/S (the pixels are
     then summed, as in Eq. 3) and ``adaptive=False`` leaves out beta: the two halves of the method, one at a time.
 
     0 <= ``alpha`` <= 1 makes the size weight :math:`1/S^\alpha`: 1 is the paper's, 0 none (pixels are summed). The sum
-    is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not
-    react to the scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
+    is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not react to the
+    scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
     """
 
     name, label, colour = "pat", "PAT", "#d55e00"

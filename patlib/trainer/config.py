@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from patlib.datasets import get_spec
+from patlib.datasets import DATASETS, get_spec
+from patlib.datasets.own import is_folder, slug
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
 
@@ -25,6 +26,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     dataset: str = "synthetic"
+    """A built-in dataset's name, or the path of a folder with a ``patlib.toml``, which is made absolute."""
     protocol: str | None = None
     """How the dataset is split; its own default if None."""
     data_seed: int = Field(default=0, ge=0)
@@ -77,6 +79,8 @@ class RunConfig(BaseModel):
     @field_validator("dataset")
     @classmethod
     def _dataset_is_known(cls, name: str) -> str:
+        if name not in DATASETS and is_folder(name):  # not looked into: records are read where the data are not
+            return str(Path(name).expanduser().resolve())
         return get_spec(name).name
 
     @field_validator("model")
@@ -112,6 +116,11 @@ class RunConfig(BaseModel):
         return self.image_height, self.image_width
 
     @property
+    def dataset_name(self) -> str:
+        """What the dataset is called: of a folder, its own name as a part of a path."""
+        return slug(Path(self.dataset).name) if Path(self.dataset).is_absolute() else self.dataset
+
+    @property
     def run_name(self) -> str:
         """A folder name that differs between any two different runs, e.g. ``pat-segnet-seed0-1a2b3c4d``.
 
@@ -128,7 +137,7 @@ class RunConfig(BaseModel):
     @property
     def run_path(self) -> Path:
         """The run's folder, relative to the folder that holds all runs: ``<dataset>/<run name>``."""
-        return Path(self.dataset) / self.run_name
+        return Path(self.dataset_name) / self.run_name
 
 
 LOSS_PARAMETERS = (

@@ -52,5 +52,5 @@ def test_without_a_checkout_it_says_where_it_looked(bench, monkeypatch, tmp_path
 
 
 def test_the_repository_s_own_benchmarks_are_all_there():
-    assert set(cli.bench.benchmarks()) == {"cost", "grid", "gpu", "loss", "trainer"}
+    assert set(cli.bench.benchmarks()) == {"cost", "grid", "gpu", "loss", "precision", "trainer"}
     assert all(what for _, what in cli.bench.benchmarks().values())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from patlib.datasets import DataError, PreparedDataset, camvid, prepare
+from patlib.datasets import DataError, PreparedDataset, camvid, prepare, prepared
 from patlib.datasets import cache as store
 from patlib.datasets.contact_sheet import contact_sheet
 
@@ -68,7 +68,7 @@ def test_at_the_native_size_nothing_is_changed(camvid_root: Path) -> None:
 
 def test_a_second_call_reads_the_cache(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare_camvid(camvid_root)
-    monkeypatch.setattr(store, "write", lambda *_: pytest.fail("prepared again"))
+    monkeypatch.setattr(prepared, "write_arrays", lambda *_: pytest.fail("prepared again"))
     assert np.array_equal(prepare_camvid(camvid_root).splits["val"].images, first.splits["val"].images)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from patlib.datasets import DATASETS, IGNORE_INDEX, DatasetSpec, colourise, get_spec
+from patlib.datasets.palette import distinct_colours
 from patlib.datasets.spec import VOID_COLOUR
 
 every_dataset = pytest.mark.parametrize("spec", DATASETS.values(), ids=DATASETS.keys())
@@ -80,3 +81,15 @@ def test_colourise_paints_classes_and_leaves_void_light_grey() -> None:
 def test_colourise_refuses_an_id_without_class(wrong: int) -> None:
     with pytest.raises(ValueError, match=f"value {wrong}; oxford_pet has class ids 0..2"):
         colourise(np.array([[0, wrong]]), get_spec("oxford_pet"))
+
+
+@pytest.mark.parametrize("count", [2, 11, 22])
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_made_for_classes_stay_apart_for_every_kind_of_colour_vision(count: int, vision: str) -> None:
+    seen = [to_lab(colour, VISION[vision]) for colour in (*distinct_colours(count), VOID_COLOUR)]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 15
+
+
+def test_as_many_colours_are_made_as_there_can_be_classes() -> None:
+    assert len({*distinct_colours(254), VOID_COLOUR}) == 255
+    assert distinct_colours(254)[:5] == distinct_colours(5)

@@ -8,6 +8,7 @@ from tiny_run import TINY, record_of
 
 from patlib.experiments import grids, tables
 from patlib.files import write_json
+from patlib.paper.beside_ours import paper_beside_ours
 from patlib.trainer.config import RunConfig
 
 BASE = RunConfig(**TINY)
@@ -113,7 +114,7 @@ def test_summary_gives_mean_and_spread_over_seeds(two_methods):
 
 
 def test_the_paper_stands_beside_ours_with_the_difference(two_methods):
-    table = tables.paper_beside_ours("table1", two_methods, "OxfordPetIII")
+    table = paper_beside_ours("table1", two_methods, "OxfordPetIII")
     assert table.loc["CE", ("pixel accuracy %", "paper")] == "91.21"
     assert table.loc["CE", ("pixel accuracy %", "difference")] == "-21.21"
     assert table.loc["CE", ('"Dice Err"', "paper")] == "0.23"
@@ -123,7 +124,7 @@ def test_the_paper_stands_beside_ours_with_the_difference(two_methods):
 @pytest.mark.parametrize("grid", ["table2", "table3"])
 def test_tables_2_and_3_have_two_levels_and_no_dice(grid, tmp_path):
     scores = tables.grid_scores(grid, BASE, (0,), tmp_path)
-    table = tables.paper_beside_ours(grid, scores, "NyU")
+    table = paper_beside_ours(grid, scores, "NyU")
     assert table.index.nlevels == 2 and '"Dice Err"' not in table.columns.get_level_values(0)
 
 
@@ -158,7 +159,7 @@ def test_one_seed_makes_nothing_bold(two_methods):
 
 
 def test_export_to_csv_and_latex(two_methods, tmp_path):
-    table = tables.paper_beside_ours("table1", two_methods, "OxfordPetIII")
+    table = paper_beside_ours("table1", two_methods, "OxfordPetIII")
     path = tables.export(tmp_path / "a" / "t.csv", "table1", two_methods, table)
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     assert rows[0][1] == "mIoU %" and any(row[0] == "CE" and "70.00 ± 9.54" in row for row in rows)

@@ -263,5 +263,6 @@ def test_mask_sizes_of_small_integer_types_do_not_wrap_the_ignore_label() -> Non
 
 
 def test_docstring_examples() -> None:
-    assert doctest.testmod(patlib.losses).attempted > 0
-    assert doctest.testmod(patlib.losses).failed == 0
+    for module in (patlib.losses, patlib.losses.counting):
+        assert doctest.testmod(module).attempted > 0
+        assert doctest.testmod(module).failed == 0

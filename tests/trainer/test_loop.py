@@ -9,9 +9,9 @@ from tiny_run import TINY
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from patlib import datasets, metrics
+from patlib import datasets
 from patlib.losses import LOSSES, PixelLoss, build_loss
-from patlib.metrics import confusion_scores
+from patlib.metrics import confusion_scores, segmentation
 from patlib.models import MODELS
 from patlib.trainer import NonFiniteError, fit, load_model, open_dataset
 from patlib.trainer.batches import DeviceSplit, shuffled
@@ -171,7 +171,7 @@ class Readings(TorchDispatchMode):
 def test_an_epoch_and_its_metrics_ask_the_device_for_nothing(loss, tiny_dataset, monkeypatch):
     # On the CPU alone labels are checked by reading them.
     monkeypatch.setattr(PixelLoss, "_check_labels", lambda self, *labels: None)
-    monkeypatch.setattr(metrics, "_check_labels", lambda *arguments: None)
+    monkeypatch.setattr(segmentation, "_check_labels", lambda *arguments: None)
     fabric = Fabric(accelerator="cpu", devices=1)
     model, optimizer = fabric.setup(network := own_network(), torch.optim.Adam(network.parameters(), fused=True))
     split = DeviceSplit(tiny_dataset.splits["train"], fabric.device)

@@ -1,0 +1,73 @@
+"""A reader's own data as a `PreparedDataset`, prepared and kept as the built-in datasets are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from patlib.datasets.own import OwnData, Splits
+from patlib.datasets.prepared import PreparedDataset, open_dataset
+from patlib.datasets.registry import refuse_built_in_name
+from patlib.datasets.spec import IGNORE_INDEX
+
+
+def from_folder(
+    images: str | os.PathLike[str],
+    masks: str | os.PathLike[str],
+    *,
+    classes: Sequence[str],
+    size: tuple[int, int],
+    splits: Splits | str | None = None,
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    group: str | Callable[[str], str] | None = None,
+    ignore: int | None = IGNORE_INDEX,
+    label_map: Mapping[int, int] | None = None,
+    image_suffix: str = "",
+    mask_suffix: str = "",
+    name: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    void_class: bool = False,
+) -> PreparedDataset:
+    """Prepare images and masks of one's own, paired by name.
+
+    A name is a file's path below its folder without the suffix: ``images/a/1.jpg`` belongs to ``masks/a/1.png``. The
+    same can be written down as a ``patlib.toml``, and given to `prepare` and to every command as the folder's path.
+
+    Args:
+        images: folder of PNG, JPEG, TIFF or .npy files, at any depth; `decode` says how each kind becomes RGB.
+        masks: folder of PNG, TIFF or .npy files of one channel, each as large as its image; of a palette the indices
+            count.
+        classes: the L names; a class id is an index into them.
+        size: (H, W) to which all are resized.
+        splits: "folders" if the first folder of each name is its split (``train/a/1``); or for each split a list of
+            names, or a file with a name a line; drawn if None. There must be train, val and test, and may be more.
+        fractions: of the images in train, val and test, where they are drawn.
+        seed: draws them.
+        group: keeps images together where splits are drawn, such as the frames of one drive: a function of the name,
+            or a regular expression, whose first group, or whole match, names the group.
+        ignore: the value on disk that means void; None if none does.
+        label_map: {value on disk: class id, or 255 for void}; values 0..L-1 are their own ids if None.
+        image_suffix: what ends every image's name and is no part of it, such as ``_rgb``.
+        mask_suffix: the same for masks, such as ``_mask``.
+        name: what records call it; if None, the name of the folder that holds the two.
+        cache: see `prepare`.
+        progress: show a bar while preparing.
+        void_class: see `prepare`.
+
+    Raises:
+        ValueError: an argument is of the wrong kind, or the name is a built-in dataset's.
+        DataError: a file is missing, damaged or superfluous, a mask holds another value, or a split is empty.
+
+    Warns:
+        UserWarning: a class has no pixel in train, or listed splits leave images out.
+    """
+    own = OwnData(
+        images=Path(images).expanduser().resolve(), masks=Path(masks).expanduser().resolve(), classes=classes,
+        size=size, splits=splits, fractions=fractions, group=group, ignore=ignore, label_map=label_map,
+        image_suffix=image_suffix, mask_suffix=mask_suffix, name=name or "",
+    )  # fmt: skip
+    refuse_built_in_name(own.slug)
+    return open_dataset(own.dataset(), cache=cache, seed=seed, progress=progress, void_class=void_class)

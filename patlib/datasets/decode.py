@@ -1,0 +1,135 @@
+"""From a file to an array: images as RGB, masks as the values on disk, anything doubtful refused by name.
+
+What becomes of an image that is not 8-bit RGB:
+
+- 8-bit grey, palette, CMYK: converted to RGB.
+- 16-bit grey: divided by 257, so that 65535 becomes 255. Of 16-bit colour Pillow itself keeps the upper byte.
+- Floats: multiplied by 255 if all lie in [0, 1], else refused. 32-bit integers: refused.
+- Alpha: composited over black. An image that is opaque everywhere stays as it is.
+- A camera's orientation (EXIF) is applied to images, never to masks, which no camera takes.
+- More pages than one (TIFF, animated PNG): refused.
+
+Shapes use H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps
+
+from patlib.datasets.spec import DataError
+
+ARRAY = ".npy"
+"""The suffix of files that NumPy reads; every other is Pillow's."""
+
+MASK_MODES = ("L",)
+"""Pillow's modes of masks that every dataset may have: one channel of 8 bits."""
+
+BROKEN = (
+    OSError, EOFError, ValueError, SyntaxError, RuntimeError, MemoryError, ArithmeticError, LookupError, TypeError,
+    AttributeError, AssertionError, zlib.error, struct.error, Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)  # fmt: skip
+"""What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes: much of it by oversight."""
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into a DataError that names the file."""
+    # Another library may have told Pillow to fill truncated files with grey: here that would become training data.
+    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    except DataError:
+        raise
+    except BROKEN as error:
+        reason = str(error) or type(error).__name__
+        message = (
+            f"{path}: cannot be read as an image or a mask ({reason}). Delete it and copy it from the dataset again."
+        )
+        raise DataError(message) from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+def read_image(path: Path, formats: tuple[str, ...]) -> Image.Image:
+    """An image as RGB, by the rules above.
+
+    Args:
+        path: the file.
+        formats: Pillow's names of the formats that may be decoded, whatever the suffix says: with all of them a
+            PostScript file named ``.png`` would start an interpreter.
+
+    Raises:
+        DataError: the file is damaged, of another format, or of a kind that has no rule.
+    """
+    with refusing_damage(path):
+        if path.suffix.lower() == ARRAY:
+            return Image.fromarray(_as_rgb(_load_array(path), path))
+        with Image.open(path, formats=formats) as opened:
+            _refuse_pages(opened, path)
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith(("I", "F")):
+            return Image.fromarray(_as_rgb(np.asarray(image), path))
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        return image.convert("RGB")
+
+
+def read_mask(path: Path, formats: tuple[str, ...], modes: tuple[str, ...] = MASK_MODES) -> np.ndarray:
+    """The values of a mask on disk, (H, W), of a palette image its indices.
+
+    Raises:
+        DataError: the file is damaged, of another format, or not a single channel.
+    """
+    with refusing_damage(path):
+        if path.suffix.lower() == ARRAY:
+            values = _load_array(path)
+            if values.ndim != 2 or values.dtype.kind not in "biuf":
+                raise DataError(f"{path}: expected a mask of shape (H, W), got {values.dtype} of shape {values.shape}")
+            return values
+        with Image.open(path, formats=formats) as mask:
+            _refuse_pages(mask, path)
+            mask.load()
+            if mask.mode not in modes:
+                raise DataError(
+                    f"{path}: expected a label mask (one channel, Pillow mode {' or '.join(map(repr, modes))}), got "
+                    f"mode {mask.mode!r}. Use the dataset's label files; if the pixels are colours, map them to class "
+                    "ids and save those as 8-bit grey."
+                )
+            return np.asarray(mask)
+
+
+def _refuse_pages(image: Image.Image, path: Path) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format in ("PNG", "TIFF"):
+        raise DataError(f"{path}: holds {pages} pages; save the one that is meant as a file of its own")
+
+
+def _load_array(path: Path) -> np.ndarray:
+    # Mapped first, because that compares the shape with the bytes that are there before it allocates anything.
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path}: expected one array, as np.save writes it")
+    return np.array(array)
+
+
+def _as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
+    """(H, W) or (H, W, 3) of any depth that has a rule, as (H, W, 3) uint8."""
+    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
+        raise DataError(f"{path}: expected an image of shape (H, W, 3) or (H, W), got {image.shape}")
+    if image.dtype.kind == "u" and image.dtype.itemsize == 2:
+        image = np.round(image / 257).astype(np.uint8)
+    elif image.dtype.kind == "f" and (image >= 0).all() and (image <= 1).all():
+        image = np.round(255 * image).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise DataError(f"{path}: expected uint8, uint16, or floats in [0, 1]; got {image.dtype} outside of these")
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)

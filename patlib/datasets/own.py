@@ -1,0 +1,279 @@
+"""A reader's own images: two folders, one of images and one of masks, described in Python or in a ``patlib.toml``.
+
+An image and a mask belong together when their paths below the two folders are the same but for what comes after the
+last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name. A file that fits nowhere
+is an error: nothing is left out without a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import re
+import tomllib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from patlib.datasets.decode import ARRAY
+from patlib.datasets.palette import distinct_colours
+from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
+from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.datasets.splits import grouped
+
+FILE = "patlib.toml"
+FORMATS = ("PNG", "JPEG", "TIFF")
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ARRAY)
+MASKS = (".png", ".tif", ".tiff", ARRAY)
+MODES = ("L", "P", "1", "I;16", "I;16B", "I")
+"""Pillow's modes of masks: grey of 1, 8, 16 or 32 bits, and palettes, whose indices count."""
+
+Splits = Mapping[str, Sequence[str] | str | os.PathLike[str]]
+"""Names by split, or for each split a text file with a name a line."""
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """What :func:`~patlib.datasets.from_folder` was told, checked; it explains the fields."""
+
+    images: Path
+    masks: Path
+    """Both absolute and without links."""
+    classes: Sequence[str]
+    size: tuple[int, int]
+    splits: Splits | str | None = None
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    group: str | Callable[[str], str] | None = None
+    ignore: int | None = IGNORE_INDEX
+    label_map: Mapping[int, int] | None = None
+    image_suffix: str = ""
+    mask_suffix: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("classes", "size", "fractions"):
+            if not isinstance(value := getattr(self, field), (list, tuple)):
+                raise ValueError(f"{field} is a list; got {value!r}")
+            object.__setattr__(self, field, tuple(value))
+        if self.label_map is not None and not isinstance(self.label_map, Mapping):
+            raise ValueError(f"label_map is {{value on disk: class id}}; got {self.label_map!r}")
+        if not all(isinstance(name, str) and name for name in self.classes):
+            raise ValueError(f"classes is a list of names, such as ['background', 'cell']; got {self.classes!r}")
+        if not 2 <= len(self.classes) <= 254 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes are 2 to 254 different names; got {len(self.classes)}: {list(self.classes)}")
+        if len(self.size) != 2 or not all(type(side) is int and side >= 1 for side in self.size):
+            raise ValueError(f"size is (height, width) in whole pixels, such as (256, 256); got {self.size!r}")
+        if len(self.fractions) != 3 or min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(f"fractions are those of train, val and test, and add up to 1; got {self.fractions!r}")
+        if isinstance(self.splits, str) and self.splits != "folders":
+            raise ValueError(f"splits is 'folders', or names or a list file for each split; got {self.splits!r}")
+        if self.splits is not None and self.group is not None:
+            raise ValueError("group says which images a drawn split keeps together: leave out splits or group")
+        if isinstance(self.group, str):
+            try:
+                re.compile(self.group)
+            except re.error as error:
+                raise ValueError(f"group is no regular expression ({error}): {self.group!r}") from error
+        images, masks = self.images, self.masks
+        if images.is_relative_to(masks) or masks.is_relative_to(images):
+            raise ValueError(f"images and masks are two folders, neither inside the other; got {images} and {masks}")
+        if self.slug in ("", ".", ".."):
+            raise ValueError(f"name is made of letters, digits, '-' and '_'; got {self.name!r}")
+        self.labels()
+
+    @property
+    def slug(self) -> str:
+        """The name as a part of a path."""
+        return slug(self.name or Path(os.path.commonpath([self.images, self.masks])).name)
+
+    def labels(self) -> dict[int, int]:
+        """Which class id, or 255 for void, each value on disk stands for; ValueError for what is no class."""
+        count = len(self.classes)
+        labels = dict(enumerate(range(count)) if self.label_map is None else self.label_map.items())
+        for value, class_id in labels.items():
+            if type(value) is not int or class_id not in (*range(count), IGNORE_INDEX):
+                raise ValueError(
+                    f"label_map takes whole numbers on disk to class ids 0..{count - 1}, or 255 for void; got "
+                    f"{value!r}: {class_id!r}"
+                )
+        if self.ignore is None:
+            return labels
+        if type(self.ignore) is not int:
+            raise ValueError(f"ignore is the value on disk that means void, or None; got {self.ignore!r}")
+        if labels.setdefault(self.ignore, IGNORE_INDEX) != IGNORE_INDEX:
+            raise ValueError(
+                f"ignore={self.ignore} is the value of the class {self.classes[labels[self.ignore]]!r}, too: give "
+                "label_map, {value on disk: class id}, or ignore=None if no value means void"
+            )
+        return labels
+
+    def dataset(self) -> Dataset:
+        """The dataset that this describes."""
+        drawn = self.splits is None
+        spec = DatasetSpec(
+            name=self.slug, title=self.name or self.slug, classes=tuple(self.classes),
+            palette=distinct_colours(len(self.classes)), paper_size=self.size, default_size=self.size,
+            licence="its owner's", citation="your own data; not used by the paper.",
+            how_to_get=f"  images below {self.images}, masks below {self.masks}, with the same names",
+            folder="", layout=(), protocols=("drawn" if drawn else "given",), seeded=drawn, formats=FORMATS,
+        )  # fmt: skip
+        told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "size"}
+        if callable(self.group):  # has no lasting name; the source's fingerprint tells what it did
+            del told["group"]
+        key = hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()[:8]
+        return Dataset(spec, self.source, key=key)
+
+    def source(self, root: Path, protocol: str, seed: int) -> Source:
+        """The pairs in the two folders, split as was told.
+
+        Raises:
+            DataError: a file has no partner, no known suffix or another's name, or a split is not what was told.
+        """
+        images = _files(self.images, IMAGES, self.image_suffix)
+        masks = _files(self.masks, MASKS, self.mask_suffix)
+        for here, there, folder, kind in ((images, masks, self.masks, "mask"), (masks, images, self.images, "image")):
+            for name in sorted(here.keys() - there.keys()):
+                suffix = self.mask_suffix if kind == "mask" else self.image_suffix
+                raise DataError(
+                    f"{here[name]} has no {kind}: expected {folder / name}{suffix} with one of the suffixes "
+                    f"{', '.join(MASKS if kind == 'mask' else IMAGES)}"
+                )
+        splits = self._split(sorted(images), seed)
+        for split in SPLITS:
+            if not splits.get(split):
+                raise DataError(
+                    f"{self.slug}: the {split} split is empty ({len(images)} images in all); there must be train, val "
+                    "and test. State them as splits, or draw them with other fractions, another seed, smaller groups"
+                )
+        labels = self.labels()
+        load = {name: partial(load_pair, images[name], masks[name], labels, FORMATS, MODES) for name in images}
+        items = {split: [Item(name, load[name]) for name in names] for split, names in splits.items()}
+        files = tuple(path for names in splits.values() for name in names for path in (images[name], masks[name]))
+        common = Path(os.path.commonpath([self.images, self.masks]))
+        return Source(common, files, items, told=repr((labels, splits)))
+
+    def _split(self, names: list[str], seed: int) -> dict[str, list[str]]:
+        if self.splits is None:
+            return grouped(names, self.fractions, seed, self._group())
+        if isinstance(self.splits, str):
+            splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+            for name in names:
+                split, inside, _ = name.partition("/")
+                if not inside:
+                    raise DataError(f"{name!r} lies in no folder of a split, such as {self.images / 'train'}")
+                splits.setdefault(split, []).append(name)
+            return splits
+        splits = {split: _listed(split, names) for split, names in self.splits.items()}
+        place: dict[str, str] = {}
+        for split, listed in splits.items():
+            for name in listed:
+                if name in place:
+                    raise DataError(f"{name!r} is listed twice: in {place[name]} and in {split}")
+                place[name] = split
+                if name not in names:
+                    raise DataError(f"the {split} split lists {name!r}, but {self.images} has no such image")
+        if left := [name for name in names if name not in place]:
+            warnings.warn(f"{self.slug}: {len(left)} images are in no split, {left[0]!r} the first", stacklevel=2)
+        return splits
+
+    def _group(self) -> Callable[[str], str] | None:
+        if not isinstance(self.group, str):
+            return self.group
+        pattern = re.compile(self.group)
+
+        def found(name: str) -> str:
+            match = pattern.search(name)
+            if match is None:
+                raise DataError(f"the regular expression group = {self.group!r} is not found in the name {name!r}")
+            return match[1] if pattern.groups else match[0]
+
+        return found
+
+
+def slug(name: str) -> str:
+    """A name of letters, digits, '-', '_' and '.', fit to be a folder's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-")
+
+
+def is_folder(name: str) -> bool:
+    """Whether the name of a dataset is a path: it holds a separator, or such a folder has a ``patlib.toml``."""
+    return "/" in name or os.sep in name or name in (".", "..", "~") or (Path(name) / FILE).is_file()
+
+
+def read_folder(path: str | os.PathLike[str]) -> Dataset:
+    """The dataset that the ``patlib.toml`` of a folder describes.
+
+    Its keys are the arguments of :func:`~patlib.datasets.from_folder`, but for ``seed`` and ``name``: ``images`` and
+    ``masks`` are relative to the folder and have their own names as defaults, and the folder's name is the dataset's.
+
+    Raises:
+        DataError: there is no such file, or something in it is missing, unknown or wrong.
+    """
+    folder = Path(path).expanduser().resolve()
+    file = folder / FILE
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{file} is missing; a dataset of your own is a folder with that file, in which at least stand\n"
+            '  classes = ["background", "cell"]\n  size = [256, 256]  # height, width'
+        ) from error
+    except (OSError, ValueError) as error:  # tomllib's and the decoder's errors are ValueErrors
+        raise DataError(f"{file}: cannot be read ({error})") from error
+    known = {field.name for field in dataclasses.fields(OwnData)} - {"name"}
+    if unknown := sorted(told.keys() - known):
+        raise DataError(f"{file}: {unknown[0]!r} is not one of its keys, which are {', '.join(sorted(known))}")
+    if missing := sorted({"classes", "size"} - told.keys()):
+        raise DataError(f"{file}: {missing[0]!r} is missing")
+    try:
+        if "label_map" in told:
+            # TOML's keys are texts.
+            told["label_map"] = {int(value): class_id for value, class_id in told["label_map"].items()}
+        if told.get("ignore") is False:  # TOML has no None
+            told["ignore"] = None
+        if isinstance(told.get("splits"), dict):
+            lists = told["splits"].items()
+            told["splits"] = {name: folder / value if isinstance(value, str) else value for name, value in lists}
+        for key in ("images", "masks"):
+            told[key] = (folder / told.get(key, key)).resolve()
+        return OwnData(**told, name=folder.name).dataset()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Path]:
+    """The files of one kind by name; hidden ones are not looked at."""
+    if not folder.is_dir():
+        raise DataError(f"the folder {folder} is missing")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_dir():
+            if path.is_symlink():
+                raise DataError(f"{path} is a link to a folder, which is not followed: move the folder there")
+            continue
+        if path.suffix.lower() not in suffixes:
+            raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
+        name = inside.with_suffix("").as_posix()
+        if not name.endswith(ending):
+            raise DataError(f"{path}: its name does not end in {ending!r} as was told; take it out of {folder}")
+        name = name.removesuffix(ending)
+        if name in files:
+            raise DataError(f"{path} and {files[name]} have the same name {name!r}; keep one of them")
+        files[name] = path
+    return files
+
+
+def _listed(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
+    """The names of a split, given themselves or in a file."""
+    if not isinstance(names, (str, os.PathLike)):
+        return list(names)
+    try:
+        return [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"the list of the {split} split cannot be read: {error}") from error

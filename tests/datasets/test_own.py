@@ -1,0 +1,289 @@
+"""A reader's own images: paired by name, split as told, described in Python or in a file, and nothing dropped."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from patlib.datasets import DataError, PreparedDataset, from_folder, get_spec, prepare
+from patlib.datasets.contact_sheet import contact_sheet
+from patlib.datasets.own import read_folder
+
+CLASSES = ("soil", "crop", "weed")
+TOML = 'classes = ["soil", "crop", "weed"]\nsize = [6, 8]\n'
+
+
+def save(folder: Path, name: str, values: np.ndarray | None = None, image_as: str = ".png") -> None:
+    """An image and a mask of a name; every class and void occur unless other values are given."""
+    values = np.resize([0, 1, 2, 255], (6, 8)).astype(np.uint8) if values is None else values
+    image, mask = folder / "images" / f"{name}{image_as}", folder / "masks" / f"{name}.png"
+    for path in (image, mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((*values.shape, 3), 100, dtype=np.uint8)).save(image)
+    Image.fromarray(values).save(mask)
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Path:
+    """A folder with 20 pairs: ten frames of two drives each."""
+    for number in range(20):
+        save(tmp_path / "field", f"drive{number // 10}/{number:02d}", image_as=".jpg" if number % 2 else ".png")
+    return tmp_path / "field"
+
+
+def own(folder: Path, **told: object) -> PreparedDataset:
+    settings: dict[str, object] = {"classes": CLASSES, "size": (6, 8), "progress": False, **told}
+    return from_folder(folder / "images", folder / "masks", **settings)  # type: ignore[arg-type]
+
+
+def names(dataset: PreparedDataset) -> dict[str, list[str]]:
+    return {split: sorted(rows.names) for split, rows in dataset.splits.items()}
+
+
+def test_pairs_are_found_at_any_depth_and_drawn_by_seed(field: Path) -> None:
+    dataset = own(field)
+    assert {split: len(rows) for split, rows in dataset.splits.items()} == {"train": 16, "val": 2, "test": 2}
+    assert sorted(name for rows in names(dataset).values() for name in rows) == [
+        f"drive{number // 10}/{number:02d}" for number in range(20)
+    ]
+    assert names(own(field, seed=1)) != names(dataset) == names(own(field))
+    assert names(own(field, fractions=(0.5, 0.25, 0.25)))["train"] != names(dataset)["train"]
+    assert dataset.spec.name == "field" and dataset.class_pixels.tolist() == [16 * 12] * 3
+    assert dataset.manifest["splits"]["train"]["void_pixels"] == 16 * 12
+
+
+def test_the_same_in_a_file_is_the_same_dataset(field: Path) -> None:
+    (field / "patlib.toml").write_text(TOML)
+    assert prepare(str(field), progress=False).digest == own(field).digest
+    assert get_spec(str(field)).classes == CLASSES
+    assert names(prepare(str(field), progress=False, seed=1)) == names(own(field, seed=1))
+
+
+def test_first_folders_can_be_the_splits(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "val/a", "test/a", "night/a"):
+        save(tmp_path, name)
+    dataset = own(tmp_path, splits="folders")
+    assert names(dataset) == {
+        "train": ["train/a", "train/b"],
+        "val": ["val/a"],
+        "test": ["test/a"],
+        "night": ["night/a"],
+    }
+
+
+def test_names_can_be_listed_here_or_in_a_file(field: Path) -> None:
+    (field / "val.txt").write_text("drive0/03\n\n")
+    rest = [f"drive{number // 10}/{number:02d}" for number in range(20) if number not in (2, 3)]
+    (field / "patlib.toml").write_text(
+        f'{TOML}[splits]\ntrain = {rest}\nval = "val.txt"\ntest = ["drive0/02"]\n'.replace("'", '"')
+    )
+    assert names(prepare(str(field), progress=False)) == {"train": rest, "val": ["drive0/03"], "test": ["drive0/02"]}
+    listed = {"train": rest[1:], "val": field / "val.txt", "test": ["drive0/02"]}
+    with pytest.warns(UserWarning, match="1 images are in no split, 'drive0/00' the first"):
+        assert names(own(field, splits=listed))["train"] == rest[1:]
+
+
+def test_frames_of_a_drive_stay_together(tmp_path: Path) -> None:
+    for number in range(100):
+        save(tmp_path, f"{number // 5:02d}-{number}")
+    for group in (r"(\d+)-", lambda name: name[:2]):
+        dataset = own(tmp_path, group=group)
+        drives = {split: {name[:2] for name in rows} for split, rows in names(dataset).items()}
+        assert {split: len(rows) for split, rows in drives.items()} == {"train": 16, "val": 2, "test": 2}
+        assert not drives["train"] & drives["val"] and not (drives["train"] | drives["val"]) & drives["test"]
+    with pytest.raises(DataError, match=r"'\^drive' is not found in the name '00-0'"):
+        own(tmp_path, group="^drive")
+
+
+def test_values_on_disk_become_the_classes_of_the_map(tmp_path: Path) -> None:
+    values = np.resize([10, 20, 30, 7], (6, 8)).astype(np.uint8)
+    for split in ("train", "val", "test"):
+        save(tmp_path, f"{split}/a", values)
+    label_map = {10: 2, 20: 1, 30: 0}
+    mask = own(tmp_path, splits="folders", ignore=7, label_map=label_map).splits["train"].masks[0]
+    assert mask[0, :4].tolist() == [2, 1, 0, 255]
+    (tmp_path / "patlib.toml").write_text(f'{TOML}splits = "folders"\nignore = 7\nlabel_map = {{10=2, 20=1, 30=0}}')
+    assert prepare(str(tmp_path), progress=False).splits["train"].masks[0, 0, :4].tolist() == [2, 1, 0, 255]
+    with pytest.raises(DataError, match=r"masks/train/a\.png: mask holds the value 7; allowed are \[10, 20, 30\]"):
+        own(tmp_path, splits="folders", ignore=None, label_map=label_map)
+
+
+@pytest.mark.parametrize("kind", ["palette", "16 bits", "array", "tiff", "one bit"])
+def test_masks_of_other_kinds_are_their_values(tmp_path: Path, kind: str) -> None:
+    values = np.resize([0, 1], (6, 8)).astype(np.uint8)
+    for split in ("train", "val", "test"):
+        save(tmp_path, f"{split}/a", values)
+        path = tmp_path / "masks" / split / "a.png"
+        if kind == "palette":
+            mask = Image.fromarray(values).convert("P")
+            mask.putpalette([9, 9, 9, 200, 0, 0])
+            mask.save(path)
+        elif kind == "16 bits":
+            Image.fromarray(values.astype(np.uint16)).save(path)
+        elif kind == "one bit":
+            Image.fromarray(values.astype(bool)).save(path)
+        else:
+            path.unlink()
+            if kind == "array":
+                np.save(path.with_suffix(".npy"), values.astype(np.int64))
+            else:
+                Image.fromarray(values).save(path.with_suffix(".TIF"), format="TIFF")
+    dataset = own(tmp_path, splits="folders", classes=("soil", "crop"))
+    assert dataset.splits["test"].masks.tolist() == [values.tolist()]
+
+
+def test_endings_are_taken_off_where_they_are_told(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        save(tmp_path, f"{split}/a")
+        (tmp_path / "masks" / split / "a.png").rename(tmp_path / "masks" / split / "a_mask.png")
+    assert own(tmp_path, splits="folders", mask_suffix="_mask").splits["train"].names == ("train/a",)
+    with pytest.raises(DataError, match=r"images/test/a\.png has no mask: expected .*masks/test/a with one of .*\.png"):
+        own(tmp_path, splits="folders")
+
+
+def test_a_class_that_train_lacks_is_allowed_and_named(field: Path) -> None:
+    with pytest.warns(UserWarning, match="field: no pixel of train is 'rock'"):
+        assert own(field, classes=(*CLASSES, "rock")).class_pixels[3] == 0
+
+
+def test_changed_settings_or_files_are_prepared_again(field: Path) -> None:
+    def last(name: str) -> str:
+        return name[-1]
+
+    def parity(name: str) -> str:
+        return str(int(name[-1]) % 2)
+
+    thirds = (0.4, 0.3, 0.3)
+    assert own(field, fractions=thirds, group=last).digest == own(field, fractions=thirds, group=last).digest
+    with pytest.raises(DataError, match="the val split is empty"):
+        own(field, fractions=(0.5, 0.25, 0.25), group=parity)
+    before = own(field)
+    save(field, "drive0/00", np.zeros((6, 8), dtype=np.uint8))
+    assert own(field).digest != before.digest
+
+
+def test_two_folders_of_one_name_are_two_datasets(tmp_path: Path) -> None:
+    for place, value in (("a", 0), ("b", 1)):
+        for split in ("train", "val", "test"):
+            save(tmp_path / place / "field", f"{split}/a", np.full((6, 8), value, dtype=np.uint8))
+    with pytest.warns(UserWarning, match="no pixel of train"):
+        found = [own(tmp_path / place / "field", splits="folders") for place in "ab"]
+    assert [dataset.class_pixels.argmax() for dataset in found] == [0, 1]
+    assert {dataset.spec.name for dataset in found} == {"field"} and found[0].folder != found[1].folder
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("images/notes.txt", r"notes\.txt: expected only files with \.png, \.jpg"),
+        ("masks/drive0/00.jpg", r"00\.jpg: expected only files with \.png, \.tif"),
+        ("images/drive0/00.tif", r"00\.tif and .*00\.png have the same name 'drive0/00'"),
+        ("images/extra.PNG", r"extra\.PNG has no mask: expected .*masks/extra"),
+        ("masks/extra.PNG", r"extra\.PNG has no image: expected .*images/extra"),
+    ],
+)
+def test_a_file_that_fits_nowhere_is_named(field: Path, path: str, message: str) -> None:
+    (field / path).write_bytes(b"")
+    with pytest.raises(DataError, match=message):
+        own(field)
+
+
+def test_hidden_files_are_not_looked_at_and_linked_folders_are_refused(field: Path) -> None:
+    (field / "images" / ".DS_Store").write_bytes(b"")
+    assert len(own(field).splits["train"]) == 16
+    (field / "images" / "more").symlink_to(field / "masks")
+    with pytest.raises(DataError, match="images/more is a link to a folder, which is not followed"):
+        own(field)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"train": ["drive0/00"], "val": ["drive0/00"], "test": ["drive0/01"]}, "listed twice: in train and in val"),
+        ({"train": ["drive0/00", "drive0/00"]}, "listed twice: in train and in train"),
+        ({"train": ["drive0/99"]}, r"the train split lists 'drive0/99', but .*images has no such image"),
+        ({"train": "nowhere.txt"}, r"list of the train split cannot be read: .*nowhere\.txt"),
+        ("folders", "the train split is empty"),
+    ],
+)
+def test_splits_that_cannot_be_meant_are_refused(field: Path, splits: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        own(field, splits=splits)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"classes": "soil"}, "classes is a list; got 'soil'"),
+        ({"classes": ("soil", "soil")}, "2 to 254 different names"),
+        ({"classes": (1, 2)}, "classes is a list of names"),
+        ({"size": (6.0, 8)}, r"size is \(height, width\)"),
+        ({"fractions": (0.8, 0.1, 0.2)}, "add up to 1"),
+        ({"fractions": (1.0, 0.0, 0.0)}, "add up to 1"),
+        ({"splits": "random"}, "splits is 'folders'"),
+        ({"splits": "folders", "group": "a"}, "leave out splits or group"),
+        ({"group": "("}, "group is no regular expression"),
+        ({"ignore": 0}, "ignore=0 is the value of the class 'soil', too"),
+        ({"ignore": "void"}, "ignore is the value on disk"),
+        ({"label_map": {0: 3}}, r"class ids 0\.\.2, or 255 for void; got 0: 3"),
+        ({"label_map": {"0": 1}}, "got '0': 1"),
+        ({"name": "camvid"}, "'camvid' is the name of a built-in dataset"),
+        ({"name": "///"}, "name is made of letters"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(field: Path, told: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        own(field, **told)
+
+
+def test_a_folder_inside_the_other_is_refused(field: Path) -> None:
+    with pytest.raises(ValueError, match="neither inside the other"):
+        from_folder(field, field / "masks", classes=CLASSES, size=(6, 8))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"patlib\.toml is missing; .*\n  classes = "),
+        ("classes = [", r"patlib\.toml: cannot be read"),
+        ("size = [6, 8]", r"patlib\.toml: 'classes' is missing"),
+        (f"{TOML}colours = 3", r"patlib\.toml: 'colours' is not one of its keys, which are classes, fractions"),
+        (f"{TOML}fractions = 3", r"patlib\.toml: fractions is a list; got 3"),
+        (f"{TOML}label_map = {{a = 1}}", r"patlib\.toml: invalid literal for int"),
+        (f"{TOML}images = 3", r"patlib\.toml: unsupported operand"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(field: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (field / "patlib.toml").write_text(content)
+    with pytest.raises(DataError, match=message):
+        prepare(str(field), progress=False)
+
+
+def test_no_void_is_told_by_false(field: Path) -> None:
+    (field / "patlib.toml").write_text(f"{TOML}ignore = false")
+    with pytest.raises(DataError, match="mask holds the value 255"):
+        prepare(str(field), progress=False)
+
+
+def test_a_folder_called_like_a_built_in_dataset_is_refused(field: Path) -> None:
+    (field / "patlib.toml").write_text(TOML)
+    field.rename(field.with_name("camvid"))
+    with pytest.raises(ValueError, match="'camvid' is the name of a built-in dataset"):
+        get_spec(str(field.with_name("camvid")))
+
+
+def test_a_name_becomes_fit_for_a_folder(field: Path) -> None:
+    (field / "patlib.toml").write_text(TOML)
+    field.rename(field.with_name("my field!"))
+    spec = read_folder(field.with_name("my field!")).spec
+    assert spec.name == "my-field" and spec.title == "my field!"
+
+
+def test_classes_get_colours_and_a_contact_sheet(field: Path) -> None:
+    dataset = own(field)
+    assert len(set(dataset.spec.palette)) == 3
+    (legend,) = contact_sheet(dataset, "val", 1).legends
+    assert [re.sub(r"\W", "", text.get_text()) for text in legend.get_texts()] == [*CLASSES, "void"]

@@ -1,0 +1,142 @@
+"""What a run leaves and when: the record last, the first of equal epochs, the state within long epochs only."""
+
+import json
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny_run import TINY
+from torch import nn
+
+from patlib.trainer import NonFiniteError, fit, loop, run
+from patlib.trainer.config import RunConfig
+
+
+class Failed(Exception):
+    """A disk that is full, or a kill."""
+
+
+def classifier():
+    """A pixel-wise classifier, without the running means that change while its weights stand still."""
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Conv2d(3, 10, 1))
+
+
+@pytest.fixture
+def kept_at(monkeypatch):
+    """(epochs done, steps of the next) at each keeping of the state."""
+    moments, keep = [], loop.keep
+
+    def keep_and_tell(run):
+        moments.append((run.epoch, len(run.losses)))
+        keep(run)
+
+    monkeypatch.setattr(loop, "keep", keep_and_tell)
+    return moments
+
+
+def test_in_short_epochs_the_state_is_kept_at_their_ends_alone(tiny_dataset, tmp_path, kept_at):
+    fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False)
+    assert kept_at == [(1, 0), (2, 0)]
+
+
+def test_in_long_epochs_the_state_is_kept_within_them_too(tiny_dataset, tmp_path, kept_at, monkeypatch):
+    monkeypatch.setattr(loop, "KEEP_SECONDS", -1.0)
+    record = fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False)
+    assert kept_at == [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]
+    assert all(row["train_seconds"] > 0 for row in record["curves"])
+
+
+def test_an_epoch_is_long_when_three_minutes_have_gone_since_the_last_keeping(tiny_dataset, tmp_path, monkeypatch):
+    minutes, told, began = [0.0], [], time.perf_counter()
+    clock = SimpleNamespace(perf_counter=lambda: began + 60 * minutes[0])
+    for module in (loop, run):
+        monkeypatch.setattr(module, "time", clock)
+    keep = loop.keep
+    monkeypatch.setattr(loop, "keep", lambda run: (told.append((minutes[0], len(run.losses))), keep(run)))
+
+    def forward(self, images, _forward=nn.Sequential.forward):
+        minutes[0] += 1.25 * self.training
+        return _forward(self, images)
+
+    network = type("Slow", (nn.Sequential,), {"forward": forward})(*classifier())
+    config = RunConfig(**{**TINY, "batch_size": 1, "epochs": 1})
+    record = fit(config, tmp_path, tiny_dataset, progress=False, network=network)
+    assert told == [(1.25 * step, step % 10) for step in (3, 6, 9, 10)]
+    assert record["curves"][0]["train_seconds"] == pytest.approx(60 * 12.5)
+
+
+def test_of_epochs_that_score_alike_the_first_is_the_best(tiny_dataset, tmp_path):
+    config = RunConfig(**{**TINY, "epochs": 4, "learning_rate": 1e-30})
+    record = fit(config, tmp_path, tiny_dataset, progress=False, network=classifier())
+    assert len({row["val_miou"] for row in record["curves"]}) == 1
+    assert record["checkpoints"]["best"]["epoch"] == 1
+    assert record["checkpoints"]["last"]["epoch"] == 4
+
+
+def test_an_earlier_record_never_stands_beside_the_weights_of_a_new_run(tiny_dataset, tmp_path, monkeypatch):
+    fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False)
+    before = (tmp_path / "best.safetensors").read_bytes()
+    write_json, write_weights = loop.write_json, loop.write_weights
+
+    def fails_at_the_last(path, model):
+        if path.name == "last.safetensors":
+            raise Failed
+        return write_weights(path, model)
+
+    monkeypatch.setattr(loop, "write_weights", fails_at_the_last)
+    with pytest.raises(Failed):
+        fit(RunConfig(**{**TINY, "seed": 1}), tmp_path, tiny_dataset, progress=False)
+    assert (tmp_path / "best.safetensors").read_bytes() != before
+    assert not (tmp_path / "record.json").exists()
+    # The state is still there: going on ends the run without training again.
+    monkeypatch.setattr(loop, "write_weights", write_weights)
+    monkeypatch.setattr(loop, "write_json", write_json)
+    monkeypatch.setattr(loop, "_train", None)
+    record = fit(RunConfig(**{**TINY, "seed": 1}), tmp_path, tiny_dataset, progress=False)
+    assert json.loads((tmp_path / "record.json").read_text()) == record
+
+
+@pytest.mark.parametrize(
+    ("epoch", "good"), [(1, "none: it was the first epoch"), (3, r"state\.safetensors \(after epoch 2\)")]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_is_told_though_every_loss_is(epoch, good, value, tiny_dataset, tmp_path):
+    class Spoilt(nn.Conv2d):
+        """Has a buffer that no logit depends on, and that goes wrong in a step of some epoch."""
+
+        def __init__(self):
+            super().__init__(3, 10, 1)
+            self.register_buffer("spare", torch.zeros(3))
+            self.steps = 0
+
+        def forward(self, images):
+            self.steps += self.training
+            if self.steps == 3 * epoch:
+                self.spare[1] = value
+            return super().forward(images)
+
+    config = RunConfig(**{**TINY, "epochs": 4})
+    with pytest.raises(NonFiniteError, match=rf"a weight is infinite or NaN after epoch {epoch}\. .*{good}.*Lower"):
+        fit(config, tmp_path, tiny_dataset, progress=False, network=Spoilt())
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_a_loss_that_is_not_finite_is_told_with_its_step_and_images(tiny_dataset, tmp_path):
+    class Sudden(nn.Conv2d):
+        """Goes wrong at the fifth step: the second of the second epoch."""
+
+        steps = 0
+
+        def forward(self, images):
+            self.steps += self.training
+            return super().forward(images) * (float("nan") if self.steps == 5 else 1)
+
+    order = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        rows = torch.randperm(10, generator=order)
+        torch.rand(10, generator=order)
+    images = ", ".join(f"train-{row}" for row in rows[4:8].tolist())
+    with pytest.raises(NonFiniteError, match=f"the loss is nan at epoch 2, step 2 of 3, on the images {images}. Last"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=Sudden(3, 10, 1))
