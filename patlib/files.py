@@ -1,11 +1,14 @@
-"""Files that are either whole or not there: written under a temporary name, then renamed."""
+"""Files that are either whole or not there: written under a temporary name, brought to the disk, then renamed."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,18 +22,50 @@ NUMBERS = re.compile(r"\[\n\s*((?:-?\d[\d.e+-]*,?\s+)+)\]")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes when it does not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes when it does not.
+
+    The file is empty at first, has a name that cannot be foreseen, and the permissions of any new file. It has reached
+    the disk before it is renamed, so that a power cut, too, leaves the old file or the new one. Raises OSError naming
+    the disk if that is full.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        # Exclusive: whatever lies under that name, a link to elsewhere too, is not written to.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise OSError(
+            error.errno,
+            f"the disk of {path.parent} is full ({free:.1f} MB are free): {path.name} is not written, and what was "
+            "there is kept. Free some space, then give the same command again",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # Windows opens no folder
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, a list of numbers on one line, so that two records can be compared line by line."""
-    text = NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", json.dumps(content, indent=1))
+    """Write JSON, indented, a list of numbers on one line, so that two records can be compared line by line.
+
+    Raises ValueError for an infinite number or NaN, for which JSON has no word: write None where a value is undefined.
+    """
+    plain = json.dumps(content, indent=1, allow_nan=False)
+    text = NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", plain)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n")
 

@@ -1,9 +1,12 @@
+import errno
 import json
+import os
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from patlib import files
 from patlib.files import replacing, write_json, write_weights
 
 
@@ -27,3 +30,54 @@ def test_channels_last_weights_come_back_equal(tmp_path):
     layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
     write_weights(tmp_path / "w.safetensors", layer)
     assert torch.equal(load_file(tmp_path / "w.safetensors")["weight"], layer.weight)
+
+
+def test_a_number_that_json_has_no_word_for_is_refused_and_what_was_there_is_kept(tmp_path):
+    path = tmp_path / "record.json"
+    write_json(path, 1)
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            write_json(path, {"miou": value})
+    assert path.read_text() == "1\n" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_planted_link_is_neither_followed_nor_foreseen(tmp_path, monkeypatch):
+    (tmp_path / "victim").write_text("precious")
+    path = tmp_path / "record.json"
+    with replacing(path) as one, replacing(path) as other:
+        assert one != other and str(os.getpid()) not in (one.name.split("."))
+        other.write_text("{}")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda count: "guessed")
+    (tmp_path / ".record.json.guessed").symlink_to(tmp_path / "victim")
+    with pytest.raises(FileExistsError), replacing(path) as temporary:
+        temporary.write_text("overwritten")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "a.json", 1)
+        write_weights(tmp_path / "w.safetensors", torch.nn.Linear(2, 2))
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o640, 0o640]
+
+
+def test_a_file_and_its_folder_reach_the_disk_before_the_write_is_done(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    write_json(tmp_path / "a.json", 1)
+    assert [name.startswith(f"{tmp_path}/.a.json.") for name in synced] == [True, False]
+    assert synced[1] == str(tmp_path)
+
+
+def test_a_full_disk_is_one_sentence_that_names_it(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    with (
+        pytest.raises(OSError, match=rf"the disk of {tmp_path} is full .*record\.json is not written"),
+        replacing(path),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

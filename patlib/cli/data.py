@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import columns, plain_errors
+from patlib.cli.messages import columns, plain_errors, say
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
@@ -37,15 +37,16 @@ def list_datasets(root: Root = None) -> None:
     from patlib.datasets.sources import data_root, locate
 
     rows = [("name", "classes", "paper size", "found", "licence")]
-    for spec in DATASETS.values():
-        if spec.layout:
-            place = locate(spec, root)
-            found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
-        else:
-            found = "needs no files"
-        height, width = spec.paper_size
-        rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
-    typer.echo(columns(rows))
+    with plain_errors():
+        for spec in DATASETS.values():
+            if spec.layout:
+                place = locate(spec, root)
+                found = f"yes: {place}" if place else f"no: {data_root(root) / spec.folder}"
+            else:
+                found = "needs no files"
+            height, width = spec.paper_size
+            rows.append((spec.name, str(spec.num_classes), f"{height}x{width}", found, spec.licence))
+    say(columns(rows))
 
 
 @data_app.command("prepare")
@@ -64,14 +65,14 @@ def prepare_dataset(
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
     counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
-    typer.echo(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
-    typer.echo(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
+    say(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
+    say(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
     rows: list[tuple[str, ...]] = [("id", "class", *(f"{split} pixels" for split in counts), "train share")]
     for index, title in enumerate(dataset.spec.classes):
         share = counts["train"][index] / max(1, counts["train"].sum())
         rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
     void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
-    typer.echo(columns([*rows, ("255", "void", *void, "")]))
+    say(columns([*rows, ("255", "void", *void, "")]))
 
 
 @data_app.command("show")
@@ -94,4 +95,4 @@ def show_dataset(
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
         path = out or Path(f"{dataset.spec.name}.png")
         contact_sheet(dataset, split, count).savefig(path)
-    typer.echo(f"wrote {path}")
+    say(f"wrote {path}")

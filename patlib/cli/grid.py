@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patlib.cli.messages import columns, plain_errors
+from patlib.cli.messages import columns, plain_errors, say
 from patlib.cli.settings import Grid, Out, Plain, parse_grid, parse_settings
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ def grid(
         base, seeds = parse_grid(name, parse_settings(context.args))
         configs = grids.grid_configs(name, base, seeds)
         if dry_run:
-            typer.echo(plan_of(configs, out))
+            say(plan_of(configs, out))
             return
         if not plain:
             report.check_report()
         cell = None if plain else report.report_cell
         failures = runner.run_grid(configs, out, cell=cell, workers=workers, scheduler=scheduler)
         scores = tables.grid_scores(name, base, seeds, out)
-    typer.echo(tables.summary(name, scores).to_string())
+    say(tables.summary(name, scores).to_string())
     for run_name, error in failures:
-        typer.echo(f"failed: {run_name}: {error}", err=True)
+        say(f"failed: {run_name}: {error}", err=True)
     if failures:
         raise typer.Exit(1)
 

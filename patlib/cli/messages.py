@@ -8,6 +8,15 @@ from contextlib import contextmanager
 import typer
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print a text, its control characters but tabs and line ends spelt out.
+
+    A record or a folder from elsewhere may hold some, and a terminal would obey them.
+    """
+    shown = (char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+    typer.echo("".join(shown), err=err)
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
@@ -16,7 +25,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, ValueError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import plain_errors
+from patlib.cli.messages import plain_errors, say
 from patlib.cli.settings import Out, Plain, parse_config, parse_settings
 
 
@@ -14,10 +15,14 @@ def run(
     context: typer.Context,
     out: Out = Path("runs"),
     plain: Plain = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train a run that has its record anew; the old one stays until that ends.")
+    ] = False,
 ) -> None:
     """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
 
-    Any field of RunConfig is an option. Without --plain, notebook 08 is executed as the run's report.
+    Any field of RunConfig is an option. Without --plain, notebook 08 is executed as the run's report. A run that has
+    its record is not trained again, unless --again says so.
     """
     from patlib import trainer
     from patlib.experiments import cell, report
@@ -29,10 +34,12 @@ def run(
             report.check_report()
         try:
             with cell.hold_run(config, out):
-                if plain:
+                if cell.is_there(config, out) and not again:
+                    say(f"{folder / 'record.json'} is there: nothing is trained. To train anew: --again")
+                elif plain:
                     trainer.fit(config, folder)
                 else:
                     report.run_notebook(report.REPORT, config, out)
         except trainer.NonFiniteError as error:
             raise ValueError(str(error)) from error
-    typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from patlib.cli.messages import columns, plain_errors
+from patlib.cli.messages import columns, plain_errors, say
 
 if TYPE_CHECKING:
     from patlib.experiments.studies import Scale
@@ -58,8 +58,8 @@ def list_studies(scale: ScaleName = None, runs: Runs = RUNS, records: Records = 
             known = "?" if unknown else f"{seconds / 3600:.1f}"
             there, started, missing = (str(count[state]) for state in ("there", "started", "missing"))
             rows.append((study.name, there, started, missing, known, study.question))
-    typer.echo(f"{chosen} scale; runs that studies share are counted in each")
-    typer.echo(columns(rows))
+    say(f"{chosen} scale; runs that studies share are counted in each")
+    say(columns(rows))
 
 
 @study_app.command("run")
@@ -93,14 +93,14 @@ def run_studies(
         if dry_run:
             rows = [("state", "study", "run")]
             rows += [(queue.state_of(config, runs, records), study.name, config.run_name) for study, config in configs]
-            typer.echo(columns(rows))
+            say(columns(rows))
             return
         if workers is None:
             workers = torch.cuda.device_count() or 2
         result = queue.run_queue([config for _, config in configs], runs, records, minutes, workers, nice)
-    typer.echo(str(result))
+    say(str(result))
     for name, error in result.failed:
-        typer.echo(f"failed: {name}: {error}", err=True)
+        say(f"failed: {name}: {error}", err=True)
     if result.failed:
         raise typer.Exit(1)
 
@@ -121,5 +121,5 @@ def show_table(
         made = studies.study_runs(study, parse_scale(scale))
         scores = tables.run_scores(made, records, checkpoint, split)
         protocol = tables.run_protocol(made, records)
-    typer.echo(f"{study.question}\nIts first run: {protocol}; {checkpoint} checkpoint, {split} split")
-    typer.echo(tables.row_summary([cell.row for cell in study.cells], scores).to_string())
+    say(f"{study.question}\nIts first run: {protocol}; {checkpoint} checkpoint, {split} split")
+    say(tables.row_summary([cell.row for cell in study.cells], scores).to_string())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import plain_errors
+from patlib.cli.messages import plain_errors, say
 from patlib.cli.settings import Grid, Out, parse_grid, parse_settings
 
 
@@ -37,5 +37,5 @@ def table(
         if write:
             tables.export(write, name, scores, shown)
         protocol = tables.grid_protocol(name, base, seeds, out)
-    typer.echo(f"{protocol}; {checkpoint} checkpoint, {split} split")
-    typer.echo(shown.to_string())
+    say(f"{protocol}; {checkpoint} checkpoint, {split} split")
+    say(shown.to_string())

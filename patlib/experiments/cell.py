@@ -6,6 +6,7 @@ the holder dies, however it dies, so a lock never outlives its run.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,20 +29,22 @@ class Outcome(NamedTuple):
 
 
 def is_there(config: RunConfig, folder: Path) -> bool:
-    """Whether the run has its record."""
-    return (folder / config.run_path / "record.json").exists()
+    """Whether the run has its record; not if nobody can look."""
+    return os.path.exists(folder / config.run_path / "record.json")  # Path.exists raises PermissionError
 
 
 @contextmanager
 def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
-    """Hold the lock of a run; BlockingIOError at once if another process holds it."""
+    """Hold the lock of a run; BlockingIOError at once if another process holds it, with its pid if it can be known."""
     own = folder / config.run_path
     own.mkdir(parents=True, exist_ok=True)
     path = own / ".lock"
     try:
         lock = FileLock(path).acquire(blocking=False)
     except Timeout as error:
-        raise BlockingIOError(f"{own} belongs to a run that is going on in another process; wait for it") from error
+        raise BlockingIOError(
+            f"{own} belongs to a run that is going on in another process{_holder(path)}; wait for it, or stop that one"
+        ) from error
     with lock:
         yield
         # Safe only because whoever waits for this file, or makes a new one, looks for the record next.
@@ -50,18 +53,35 @@ def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
+def _holder(path: Path) -> str:
+    """Which process of this machine holds a lock; Linux tells it, and no other system does."""
+    try:
+        facts, lines = path.stat(), Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return ""
+    own = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+    for line in lines:  # such as "1: FLOCK ADVISORY WRITE 4711 08:01:262154 0 EOF"
+        _, kind, _, _, pid, place, *_ = line.split()
+        if kind == "FLOCK" and place == own:
+            return f" (pid {pid})"
+    return ""
+
+
 def run_cell(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
     """Run a cell unless it has a record or another process runs it; calls ``started`` with its name when it begins.
 
-    An error becomes the outcome "failed", and ``error.txt`` with its traceback in the run's folder.
+    An error becomes the outcome "failed", and ``error.txt`` with its traceback in the run's folder, if that can be
+    written. So does a folder that cannot be made or locked.
     """
-    if is_there(config, folder):
-        return Outcome("there")
     try:
+        if is_there(config, folder):
+            return Outcome("there")
         with hold_run(config, folder):
             return Outcome("there") if is_there(config, folder) else _run(cell, config, folder, started)
-    except BlockingIOError:
-        return Outcome("busy")
+    except BlockingIOError as error:
+        return Outcome("busy", str(error))
+    except (OSError, RuntimeError) as error:  # filelock raises the latter where a file system has no locks
+        return failed(config, folder, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def _run(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
@@ -70,13 +90,15 @@ def _run(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], ob
         cell(config, folder)
     except Exception as error:
         return failed(config, folder, f"{type(error).__name__}: {error}", traceback.format_exc())
-    (folder / config.run_path / "error.txt").unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / config.run_path / "error.txt").unlink(missing_ok=True)
     return Outcome("done")
 
 
 def failed(config: RunConfig, folder: Path, error: str, details: str) -> Outcome:
-    """The outcome of a cell that failed, whose details are kept as ``error.txt`` in the run's folder."""
+    """The outcome of a cell that failed, whose details are kept as ``error.txt`` in the run's folder if they can be."""
     own = folder / config.run_path
-    own.mkdir(parents=True, exist_ok=True)
-    (own / "error.txt").write_text(details, encoding="utf-8")
+    with suppress(OSError):
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "error.txt").write_text(details, encoding="utf-8")
     return Outcome("failed", error)

@@ -17,6 +17,7 @@ class GridProgress:
     def __init__(self, total: int, there: int, shown: bool) -> None:
         self.running: list[str] = []
         self.there, self.done, self.failed, self.elsewhere = there, 0, 0, 0
+        self.waited_for: set[str] = set()
         self.began = time.monotonic()
         quiet = {} if shown else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
         self.bar = tqdm(
@@ -43,7 +44,10 @@ class GridProgress:
         self.failed += outcome.state == "failed"
         self.elsewhere += outcome.state == "busy"
         if outcome.state == "failed" and not self.bar.disable:
-            tqdm.write(f"failed: {name}: {last_line(outcome.error)}", file=sys.stderr)
+            tqdm.write(f"failed: {name}: {one_line(outcome.error)}", file=sys.stderr)
+        if outcome.state == "busy" and name not in self.waited_for and not self.bar.disable:
+            tqdm.write(one_line(outcome.error), file=sys.stderr)
+            self.waited_for.add(name)
         self.bar.n += outcome.state != "busy"
         self._show()
 
@@ -71,9 +75,10 @@ class GridProgress:
         self.bar.close()
 
 
-def last_line(error: str) -> str:
-    """The last line of an error that says something."""
-    return next((line.strip() for line in reversed(error.splitlines()) if line.strip()), error)
+def one_line(error: str) -> str:
+    """The line of an error that says most: the last of a traceback, else the first that is not empty."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()] or [error]
+    return lines[-1 if "Traceback (most recent call last)" in error else 0]
 
 
 def spoken(seconds: float) -> str:

@@ -20,7 +20,7 @@ import torch
 
 from patlib.experiments.cell import hold_run, is_there
 from patlib.experiments.durations import Durations
-from patlib.experiments.progress import last_line, spoken
+from patlib.experiments.progress import one_line, spoken
 from patlib.experiments.worker import BUSY, DONE, NO_DATA
 from patlib.files import replacing
 from patlib.trainer.config import RunConfig
@@ -35,7 +35,7 @@ GRACE_SECONDS = 5.0  # from asking a run to stop to stopping it
 
 @dataclass
 class QueueResult:
-    """How the runs of a queue ended, in numbers; ``failed`` has (run name, last line of the error)."""
+    """How the runs of a queue ended, in numbers; ``failed`` has (run name, line of the error that says most)."""
 
     done: int = 0
     there: int = 0
@@ -117,7 +117,7 @@ class _Child:
             file.seek(0)
             texts.append(file.read().strip())
             file.close()
-        return texts[0] or last_line(texts[1]) or "it said nothing"
+        return texts[0] or one_line(texts[1]) or "it said nothing"
 
 
 class _Queue:
@@ -196,6 +196,11 @@ class _Queue:
                 except BlockingIOError:
                     self.looked[config.run_path] = now
                     continue
+                except OSError as error:
+                    self.waiting.remove(config)
+                    self.result.failed.append((config.run_name, f"{type(error).__name__}: {error}"))
+                    self._tell(f"failed {config.run_name}: {error}")
+                    continue
                 self.looked.pop(config.run_path, None)
                 self.waiting.remove(config)
                 return config
@@ -217,7 +222,7 @@ class _Queue:
         message = self._close(child)
         if is_there(config, self.runs):
             keep_record(config, self.runs, self.records)
-            self.durations.add(read_record(self.records / config.run_path / "record.json"))
+            self.durations.add(read_record(self.records / config.run_path / "record.json", config))
             self.result.done += 1
             self._tell(f"done {config.run_name} in {spoken(time.monotonic() - child.began)}; {self._time_left()}")
         elif status == BUSY:
@@ -233,8 +238,8 @@ class _Queue:
                 message = f"it was killed (signal {-status}), for want of memory perhaps"
             elif status == DONE:
                 message = "it left no record"
-            self.result.failed.append((config.run_name, last_line(message)))
-            self._tell(f"failed {config.run_name}: {last_line(message)}")
+            self.result.failed.append((config.run_name, one_line(message)))
+            self._tell(f"failed {config.run_name}: {one_line(message)}")
 
     def _close(self, child: _Child) -> str:
         if child.process.stdin:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from patlib.experiments.cell import Job, Outcome, is_there, run_cell
-from patlib.experiments.progress import GridProgress, last_line
+from patlib.experiments.progress import GridProgress, one_line
 from patlib.trainer.config import RunConfig
 
 BUSY_SECONDS = 1.0  # between two looks at what another process is running
@@ -55,7 +55,7 @@ def run_grid(
             for config, outcome in execute(left, folder, shown.started):
                 shown.finished(config.run_name, outcome)
                 if outcome.state == "failed":
-                    failures.append((config.run_name, last_line(outcome.error)))
+                    failures.append((config.run_name, one_line(outcome.error)))
                 elif outcome.state == "busy":
                     busy.append(config)
             left = busy

@@ -39,7 +39,8 @@ LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["net
 def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> dict[str, float]:
     """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy.
 
-    ``released_miou`` is the number that the paper's released code would report, NaN in a record that lacks it.
+    ``released_miou`` is the number that the paper's released code would report. What a record lacks, or holds null for
+    because it is undefined, is NaN.
     Raises ValueError for a checkpoint or split that the record does not have.
     """
     splits = {name: found["splits"] for name, found in record["checkpoints"].items()}
@@ -51,7 +52,8 @@ def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> 
     iou = scores.pop("iou")
     groups = frequency_groups(record["dataset"]["class_pixels"], len(iou))
     tiers = {f"miou_{group}": float(iou[classes].nanmean()) for group, classes in groups.items()}
-    others = {name: measured.get(name, float("nan")) for name in ("cross_entropy", "released_miou")}
+    stated = {name: measured.get(name) for name in ("cross_entropy", "released_miou")}
+    others = {name: float("nan") if value is None else value for name, value in stated.items()}
     return {name: float(value) for name, value in scores.items()} | tiers | others
 
 
@@ -211,7 +213,7 @@ def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], 
     for key, config in runs.items():
         path = Path(folder) / config.run_path / "record.json"
         if path.exists():
-            yield key, read_record(path)
+            yield key, read_record(path, config)
 
 
 def mean_and_spread(runs: pd.DataFrame, name: str) -> str:

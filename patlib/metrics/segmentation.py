@@ -12,6 +12,7 @@ not comparable with this one, and has a class of its own: :class:`ReleasedMeanIo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,9 @@ from torchmetrics import Metric
 
 from patlib.metrics.scores import confusion_scores, frequency_groups
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class SegmentationMetrics(Metric):
     """Accumulates predictions of a split; one instance a split.
@@ -27,12 +31,17 @@ class SegmentationMetrics(Metric):
     State lives on the metric's device and is summed over processes by torchmetrics; ``update`` never reads it back,
     so a GPU is not stalled. Pixels labelled ``ignore_index`` count nowhere. ``class_pixels`` (L,), the training
     set's pixel counts, adds the head, medium and tail means.
+
+    Logits that are NaN or plus infinity at a labelled pixel make every score NaN, on any device: the class that
+    ``argmax`` picks among them means nothing. Raises ValueError for more classes than the label 255 can be ignored
+    beside, since class 255 would silently count nowhere.
     """
 
     full_state_update = False
     higher_is_better = True
     confusion: Tensor
     nll_sum: Tensor
+    nll_rest: Tensor
     nll_pixels: Tensor
 
     def __init__(
@@ -41,22 +50,28 @@ class SegmentationMetrics(Metric):
         super().__init__()
         if not isinstance(num_classes, int) or num_classes < 2:
             raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
+        if num_classes > ignore_index == 255:
+            raise ValueError(
+                f"ignore_index 255 is one of the {num_classes} classes, and its pixels would count nowhere: give the "
+                "label that is to be ignored, such as -1"
+            )
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.groups = frequency_groups(class_pixels, num_classes) if class_pixels is not None else {}
         self.add_state("confusion", torch.zeros(num_classes, num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+        # What float32 has no room for when a batch is added to a large sum is kept beside it (Neumaier's summation):
+        # as exact as float64, which not every device has.
         self.add_state("nll_sum", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("nll_rest", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("nll_pixels", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predictions: Tensor, target: Tensor) -> None:
         """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
 
-        Logits also feed the cross-entropy. Raises ValueError for shapes that do not fit and, on the CPU, for a label
-        that is neither a class nor ``ignore_index``.
+        Logits also feed the cross-entropy. Raises ValueError for labels that are not of an integer type, for shapes
+        that do not fit and, on the CPU, for a label that is neither a class nor ``ignore_index``.
         """
-        from_logits = predictions.is_floating_point()
-        if target.is_floating_point():
-            raise ValueError(f"target must hold integer labels, got {target.dtype}")
+        from_logits = _is_logits(predictions, target)
         expected = (target.shape[0], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
         if target.ndim != 3 or predictions.shape != expected:
             raise ValueError(
@@ -78,7 +93,11 @@ class SegmentationMetrics(Metric):
         if from_logits:
             log_p = F.log_softmax(predictions.float(), dim=1)
             # Summed apart, because CUDA has no deterministic kernel for the two in one.
-            self.nll_sum += F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none").sum()
+            nll = F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none").sum()
+            whole = self.nll_sum + nll
+            larger, smaller = torch.maximum(self.nll_sum, nll), torch.minimum(self.nll_sum, nll)
+            self.nll_rest += (larger - whole) + smaller
+            self.nll_sum = whole
             self.nll_pixels += valid.sum()
 
     def compute(self) -> dict[str, Tensor]:
@@ -87,12 +106,71 @@ class SegmentationMetrics(Metric):
         ``miou``, ``iou`` (L,) with NaN where a class never occurs, ``pixel_acc``, ``mean_acc``, ``mean_dice``,
         ``dice_err`` = 1 - mean Dice, ``cross_entropy`` over valid pixels (NaN without logits; the PAT paper's
         "Dice Err" is most likely this number), and with class pixels ``miou_head``, ``miou_medium``, ``miou_tail``.
+        All are NaN if a labelled pixel's logits, or its cross-entropy, were not finite.
         """
         scores = confusion_scores(self.confusion)
-        scores["cross_entropy"] = self.nll_sum / self.nll_pixels  # 0 / 0 = NaN says that no logits were seen
         for group, classes in self.groups.items():
             scores[f"miou_{group}"] = scores["iou"][classes].nanmean()
-        return scores
+        nll = torch.stack([self.nll_sum, self.nll_rest])
+        nll = (nll if nll.device.type == "mps" else nll.double()).sum()
+        scores["cross_entropy"] = nll / self.nll_pixels  # 0 / 0 = NaN says that no logits were seen
+        return {name: value.where(nll.isfinite(), torch.nan) for name, value in scores.items()}
+
+    def scalars(self) -> dict[str, float]:
+        """The metrics that are one number each, as floats: what Lightning's ``log_dict`` and a log file take."""
+        return {name: float(value) for name, value in self.compute().items() if value.ndim == 0}
+
+    def per_class(self, classes: Sequence[str] | None = None) -> pd.DataFrame:
+        r"""One row a class: IoU, Dice, precision :math:`TP/(TP+FP)` and recall :math:`TP/(TP+FN)`, and true pixels.
+
+        The scores are fractions in [0, 1], NaN where undefined; ``classes`` (L,) names the rows, else their ids do.
+        Needs pandas.
+        """
+        import pandas as pd
+
+        confusion = self._finite_confusion()
+        hits, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+        columns = {
+            "IoU": hits / (true + predicted - hits),
+            "Dice": 2 * hits / (true + predicted),
+            "precision": hits / predicted,
+            "recall": hits / true,
+        }
+        frame = pd.DataFrame({name: values.numpy() for name, values in columns.items()}, index=self._names(classes))
+        return frame.assign(pixels=self._summed().sum(1).numpy()).rename_axis(index="class")
+
+    def plot(self, val: Tensor | None = None, ax: Any = None, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
+        """Draw the confusion matrix, each row as shares of its true pixels; returns the figure and its axes.
+
+        After torchmetrics' convention ``val`` (L,L) is drawn if given, else what was seen so far, on the Matplotlib
+        axes ``ax``, or on a new figure. The row of a class without a pixel is empty. Needs Matplotlib.
+        """
+        import matplotlib.pyplot as plt
+
+        figure, ax = plt.subplots(layout="constrained") if ax is None else (ax.figure, ax)
+        confusion = self._finite_confusion() if val is None else val.detach().cpu().double()
+        image = ax.imshow((confusion / confusion.sum(1, keepdim=True)).numpy(), cmap="Blues", vmin=0, vmax=1)
+        places, names = range(self.num_classes), self._names(labels)
+        ax.set_xticks(places, names, rotation=90)
+        ax.set_yticks(places, names)
+        ax.set(xlabel="predicted class", ylabel="true class")
+        figure.colorbar(image, ax=ax, label="share of the true class's pixels")
+        return figure, ax
+
+    def _summed(self) -> Tensor:
+        """The confusion matrix (L,L) int64 on the CPU, of all processes."""
+        with self.sync_context():
+            return self.confusion.cpu()
+
+    def _finite_confusion(self) -> Tensor:
+        """The confusion matrix (L,L) float64 on the CPU; NaN if a score would be."""
+        broken = self.compute()["pixel_acc"].isnan().cpu()
+        return self._summed().double().masked_fill(broken, torch.nan)
+
+    def _names(self, classes: Sequence[str] | None) -> list[str] | list[int]:
+        if classes is not None and len(classes) != self.num_classes:
+            raise ValueError(f"give {self.num_classes} class names, one a class; got {len(classes)}")
+        return list(range(self.num_classes)) if classes is None else list(classes)
 
 
 class ReleasedMeanIoU(Metric):
@@ -101,7 +179,8 @@ class ReleasedMeanIoU(Metric):
     In each batch: the mean IoU over those of the classes 0, 1 and 2 that occur in its labels, where a prediction of any
     other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
     on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
-    void as a class; a batch without any of the three is left out too.
+    void as a class; a batch without any of the three is left out too. Logits that are NaN or plus infinity at a
+    labelled pixel make it NaN.
     """
 
     full_state_update = False
@@ -116,20 +195,45 @@ class ReleasedMeanIoU(Metric):
         self.add_state("batches", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predictions: Tensor, target: Tensor) -> None:
-        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W)."""
-        labels = predictions.argmax(1) if predictions.is_floating_point() else predictions
+        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
+
+        Raises ValueError for labels that are not of an integer type, and for shapes that do not fit.
+        """
+        from_logits = _is_logits(predictions, target)
+        shape = predictions.shape[:1] + predictions.shape[2:] if from_logits else predictions.shape
+        if target.ndim != 3 or predictions.ndim != 3 + from_logits or shape != target.shape:
+            raise ValueError(
+                "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
+                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
+            )
+        labels = predictions.argmax(1) if from_logits else predictions
         valid = target != self.ignore_index
         classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
         true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
         predicted = ((labels == classes) & valid).flatten(1)
         present = true.any(1)
         iou = (true & predicted).sum(1) / (true | predicted).sum(1).clamp_min(1)
-        self.total += (iou * present).sum() / present.sum().clamp_min(1)
+        mean = (iou * present).sum() / present.sum().clamp_min(1)
+        if from_logits:
+            mean = mean.where((predictions.amax(1).isfinite() | ~valid).all(), torch.nan)
+        self.total += mean
         self.batches += present.any()
 
     def compute(self) -> Tensor:
         """The mean over batches, a fraction in [0, 1]; NaN if no batch had one of the three classes."""
         return self.total / self.batches
+
+
+def _is_logits(predictions: Tensor, target: Tensor) -> bool:
+    """Whether predictions are logits and not labels; ValueError for labels that are not of an integer type."""
+    for name, value in {"predictions": predictions, "target": target}.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
+        if value.dtype == torch.bool or value.is_complex():
+            raise ValueError(f"{name} must hold integer labels{', or logits' * (name == 'predictions')}: {value.dtype}")
+    if target.is_floating_point():
+        raise ValueError(f"target must hold integer labels, got {target.dtype}")
+    return predictions.is_floating_point()
 
 
 def _check_labels(what: str, labels: Tensor, num_classes: int, ignore_index: int) -> None:

@@ -61,7 +61,9 @@ class RunConfig(BaseModel):
 
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, allow_inf_nan=False)
+    """Adam's first steps move every weight by about this much, and a weight is smaller than 1: above 1 nothing of the
+    initial weights is left after a step."""
     augment: bool = True
     """Mirror each training image left to right with probability one half."""
     seed: int = Field(default=0, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from patlib.metrics import ReleasedMeanIoU, SegmentationMetrics, image_confusion
 from patlib.trainer.batches import DeviceSplit
 from patlib.trainer.counts import pack_counts
 from patlib.trainer.group import sum_over_group
+from patlib.trainer.step import NonFiniteError
 
 TAUS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """How strongly the logits are shifted after training (:func:`measure`); 0 is the network as it is."""
@@ -101,6 +103,10 @@ def measure(
     and ``shifted``: the confusion matrices that the same logits give after :math:`x^c-\tau\log\pi_c`, by tau
     (post-hoc logit adjustment, Menon et al. 2021, with the training set's class frequencies :math:`\pi`, a class
     without a pixel counted as having one). At tau = 0 that is ``confusion``.
+
+    A value is None where it is undefined: the cross-entropy of a split without a labelled pixel, and ``released_miou``
+    where none of the first three classes occurs. Raises :class:`NonFiniteError` for a cross-entropy that is infinite or
+    NaN with labelled pixels: the weights are then not worth keeping.
     """
     num_classes, device = len(class_pixels), split.masks.device
     counts = class_pixels.double().clamp_min(1)
@@ -120,10 +126,17 @@ def measure(
             shifted[row] += image_confusions(labels, masks, num_classes, IGNORE_INDEX).sum(0)
     with metrics.sync_context():  # sums over the processes, if there are several
         confusion = metrics.confusion.tolist()
-    measured = {
+    cross_entropy, released_miou = float(metrics.compute()["cross_entropy"]), float(released.compute())
+    labelled = any(map(any, confusion))
+    if labelled and not math.isfinite(cross_entropy):
+        raise NonFiniteError(
+            f"the cross-entropy of the {len(split.names)} images from {split.names[0]} on is {cross_entropy}: logits "
+            "are infinite or NaN, though the weights are finite. Lower learning_rate."
+        )
+    measured: dict[str, Any] = {
         "confusion": confusion,
-        "cross_entropy": float(metrics.compute()["cross_entropy"]),
-        "released_miou": float(released.compute()),
+        "cross_entropy": cross_entropy if labelled else None,
+        "released_miou": None if math.isnan(released_miou) else released_miou,
     }
     if not train:
         measured["shifted"] = {

@@ -26,7 +26,10 @@ def check_devices(config: RunConfig) -> None:
 
     Also for a group of processes of another size than the configuration's devices.
     """
-    on_cuda = config.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(config.accelerator, True):
+        raise ValueError(f"accelerator {config.accelerator!r}, but torch finds none here: use 'auto' or 'cpu'")
+    on_cuda = config.accelerator in ("auto", "cuda") and there["cuda"]
     if config.precision == "fp16" and not on_cuda:
         # Fabric would quietly compute in bf16.
         raise ValueError("precision 'fp16' needs a CUDA device, and none was found or chosen; use 'bf16' or 'fp32'")

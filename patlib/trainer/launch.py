@@ -26,7 +26,7 @@ from patlib.trainer.config import RunConfig
 from patlib.trainer.group import check_devices, inside_group
 from patlib.trainer.loop import fit_rank
 from patlib.trainer.machine import commit
-from patlib.trainer.run import open_dataset
+from patlib.trainer.run import check_dataset, open_dataset
 from patlib.trainer.state import StateError
 from patlib.trainer.step import NonFiniteError
 
@@ -60,14 +60,17 @@ def fit(
     With several devices each batch is shared among processes of their own: loss and metrics are those of the whole
     batch. Started by ``torchrun``, ``fit`` is one of them.
 
-    Raises :class:`NonFiniteError` at the end of the epoch in which a loss or a weight stopped being finite,
-    :class:`StateError` for an interrupted run's state that is damaged or another run's, and ValueError for devices or a
-    precision that are not there, and for a ``network``, or a ``dataset`` of another name than the configuration's,
-    without a folder.
+    Raises :class:`NonFiniteError` at the end of the epoch in which a loss, a weight or the validation cross-entropy
+    stopped being finite, :class:`StateError` for an interrupted run's state that is damaged or another run's, and
+    ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
+    labelled pixel in its train or val split, and for a ``network``, or a ``dataset`` of another name than the
+    configuration's, without a folder.
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:
         raise ValueError(f"name a folder for your own network: {config.run_path} belongs to {config.model!r}")
+    if dataset is not None:
+        check_dataset(dataset)
     if dataset is not None and folder is None and dataset.spec.name != config.dataset_name:
         raise ValueError(
             f"name a folder for your own dataset, such as folder={f'runs/{dataset.spec.name}/{config.run_name}'!r}: "

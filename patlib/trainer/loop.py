@@ -119,6 +119,10 @@ def _validate(run: Run, history: np.ndarray) -> None:
     run.order_before = run.order.get_state()
     if not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
         raise NonFiniteError(f"a weight is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
+    if not np.isfinite(cross_entropy := run.curves[-1]["val_cross_entropy"]):
+        raise NonFiniteError(
+            f"the validation cross-entropy is {cross_entropy} after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}"
+        )
     if run.curves[-1]["val_miou"] > before and run.fabric.is_global_zero:
         path = state.best_path(run.folder, run.epoch)
         path.parent.mkdir(exist_ok=True)

@@ -1,19 +1,101 @@
-"""The record of a run: read back from its folder.
+"""The record of a run: read back from its folder, and checked whole.
 
 A run owns one folder: ``record.json``, ``best.safetensors``, ``last.safetensors`` and, when papermill ran it, the
 executed notebook. The record is written last, so a folder with a record is a finished run.
+
+Tables are no better than the records they read, so one that contradicts itself is refused: its configuration, its
+lengths, and its pixels, of which each class has as many in every confusion matrix of a split.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from patlib.losses import loss_parameters
 from patlib.trainer.config import RunConfig
+from patlib.trainer.counts import unpack_counts
 
 Record = dict[str, Any]
 MODEL_SETTINGS = ("model", "model_width", "released_head")
+MAX_BYTES = 64 * 2**20
+"""A record of 100 epochs with 1,000 test images has less than 2 MiB."""
+MAX_COUNTS = 50_000_000
+"""Counts that the matrices of a split's images may unpack to: Cityscapes' 500 images have 200,000."""
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Positive = Annotated[int, Field(ge=1, lt=2**53)]
+Confusion = Annotated[list[list[Count]], Field(min_length=2, max_length=256)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+# Records from before an undefined value was null hold NaN there.
+NAN_AS_NONE = BeforeValidator(lambda value: None if isinstance(value, float) and value != value else value)
+
+
+class _Part(BaseModel):
+    # Other keys may come with later versions.
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Measured(_Part):
+    confusion: Confusion
+    cross_entropy: Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, NAN_AS_NONE]
+    released_miou: Annotated[Fraction | None, NAN_AS_NONE] = None
+    shifted: dict[str, Confusion] = {}
+    images: dict[str, Any] | None = None
+
+
+class _Checkpoint(_Part):
+    epoch: Positive
+    splits: dict[str, _Measured]
+    sha256: Digest | None = None
+
+
+class _Checkpoints(_Part):
+    best: _Checkpoint
+    last: _Checkpoint
+
+
+class _Dataset(_Part):
+    name: str
+    classes: Annotated[list[str], Field(min_length=2, max_length=256)]
+    size: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    class_pixels: list[Count]
+    images: dict[str, Count]
+    digest: str | None = None
+
+
+class _Epoch(_Part):
+    epoch: Positive
+    train_loss: Finite
+    val_miou: Fraction
+    val_pixel_acc: Fraction
+    val_cross_entropy: Finite
+    train_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    val_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    val_confusion: Confusion | None = None
+    val_forgotten: list[Count] | None = None
+
+
+class _Machine(_Part):
+    device: str
+    threads: Positive
+
+
+class _Record(_Part):
+    config: dict[str, Any]
+    loss_parameters: dict[str, Any]
+    dataset: _Dataset
+    parameters: Positive
+    curves: Annotated[list[_Epoch], Field(min_length=1, max_length=1_000_000)]
+    checkpoints: _Checkpoints
+    machine: _Machine
 
 
 def read_records(folder: str | Path) -> list[Record]:
@@ -21,14 +103,99 @@ def read_records(folder: str | Path) -> list[Record]:
     return [read_record(path) for path in sorted(Path(folder).rglob("record.json"))]
 
 
-def read_record(path: str | Path) -> Record:
-    """One record; ValueError for a file that is not a whole one."""
+def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
+    """One record; ValueError naming a file that is not a whole one, contradicts itself, or is not ``config``'s run."""
     try:
-        record = json.loads(Path(path).read_text())
-        settings = record["config"]
-        if settings["model_width"] is None:  # of a network that was handed to fit: no configuration builds it
-            settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}
-        RunConfig(**settings)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a run record ({error}); remove it and run that cell again") from error
+        if (size := Path(path).stat().st_size) > MAX_BYTES:
+            raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        own = _checked(record)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a run record ({_reason(error)}); remove it and run that cell again") from error
+    if config is not None and own.run_path != config.run_path:
+        raise ValueError(
+            f"{path} is the record of another run, {own.run_path}, and not of {config.run_path}: move it to its own "
+            "folder, or remove it and run that cell again"
+        )
     return record
+
+
+def _checked(content: Any) -> RunConfig:
+    """The configuration of a record; ValueError for what no run can have written."""
+    record = _Record.model_validate(content)
+    settings = record.config
+    if settings["model_width"] is None:  # of a network that was handed to fit: no configuration builds it
+        settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}
+    config = RunConfig(**settings)
+    effective = {**loss_parameters(config.loss), **config.loss_parameters}
+    for name, value in record.loss_parameters.items():
+        if name not in effective or effective[name] != value:
+            raise ValueError(f"loss_parameters says {name!r}: {value!r}, and the configuration makes another loss")
+    epochs = [row.epoch for row in record.curves]
+    if epochs != list(range(1, config.epochs + 1)):
+        raise ValueError(f"the curves must have the epochs 1 to {config.epochs}, one after another")
+    best, last = record.checkpoints.best, record.checkpoints.last
+    if last.epoch != config.epochs or best.epoch > config.epochs:
+        raise ValueError(f"the last checkpoint must be of epoch {config.epochs}, and the best of one of 1 to that")
+    if not record.dataset.images.keys() == best.splits.keys() == last.splits.keys() >= {"train", "val"}:
+        raise ValueError("dataset.images and both checkpoints must have the same splits, train and val among them")
+    _check_pixels(record)
+    return config
+
+
+def _check_pixels(record: _Record) -> None:
+    """Each class has as many true pixels in all matrices of a split: the networks have seen the same images."""
+    num_classes, dataset = len(record.dataset.classes), record.dataset
+    true: dict[str, np.ndarray] = {"train": np.array(dataset.class_pixels)}
+    if true["train"].shape != (num_classes,):
+        raise ValueError(f"dataset.class_pixels must have one count a class, {num_classes}; got {len(true['train'])}")
+    images: dict[str, np.ndarray] = {}
+    for name, checkpoint in {"best": record.checkpoints.best, "last": record.checkpoints.last}.items():
+        for split, measured in checkpoint.splits.items():
+            where = f"checkpoints.{name}.splits.{split}"
+            confusion = _matrix(f"{where}.confusion", measured.confusion, num_classes)
+            expected = true.setdefault(split, confusion.sum(1))
+            matrices = {"confusion": confusion} | {
+                f"shifted.{tau}": _matrix(f"{where}.shifted.{tau}", matrix, num_classes)
+                for tau, matrix in measured.shifted.items()
+            }
+            if measured.images is not None:
+                counts = _image_counts(where, measured.images, dataset.images[split], num_classes)
+                if not np.array_equal(counts.sum(0), confusion):
+                    raise ValueError(f"{where}.images does not add up to its confusion matrix")
+                if not np.array_equal(images.setdefault(split, counts.sum(2)), counts.sum(2)):
+                    raise ValueError(f"{where}.images has other true pixels than those of the other checkpoint")
+            _compare_rows(matrices, expected, where)
+    for row in record.curves:
+        if row.val_confusion is not None:
+            where = f"curves, epoch {row.epoch}"
+            _compare_rows({"val_confusion": _matrix(where, row.val_confusion, num_classes)}, true["val"], where)
+
+
+def _matrix(where: str, confusion: list[list[int]], num_classes: int) -> np.ndarray:
+    if len(confusion) != num_classes or any(len(row) != num_classes for row in confusion):
+        raise ValueError(f"{where} must be a matrix {num_classes} x {num_classes}, one row and one column a class")
+    return np.array(confusion)
+
+
+def _image_counts(where: str, packed: Mapping[str, Any], num_images: int, num_classes: int) -> np.ndarray:
+    shape = (num_images, num_classes, num_classes)
+    if packed.get("shape") != list(shape) or num_images * num_classes**2 > MAX_COUNTS:
+        raise ValueError(f"{where}.images must have the shape {shape} and at most {MAX_COUNTS} counts")
+    return unpack_counts(dict(packed))
+
+
+def _compare_rows(matrices: Mapping[str, np.ndarray], expected: np.ndarray, where: str) -> None:
+    for name, matrix in matrices.items():
+        if not np.array_equal(matrix.sum(1), expected):
+            raise ValueError(f"{where}: the true pixels of the classes in {name} differ from those of the split")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, ValidationError):  # its text has a line for each of perhaps thousands of errors
+        first, *others = error.errors(include_url=False, include_input=False)
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" + (f", and {len(others)} more" if others else "")
+    return f"no {error}" if isinstance(error, KeyError) else str(error)

@@ -81,7 +81,11 @@ class Run:
 
 
 def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network: nn.Module | None) -> Run:
-    """Everything a run needs, at its beginning; ``network`` takes the place of the configured model."""
+    """Everything a run needs, at its beginning; ``network`` takes the place of the configured model.
+
+    Raises ValueError for a dataset on which no run could end.
+    """
+    check_dataset(dataset)
     fabric = open_fabric(config)
     settings = config.model_dump()
     if network is None:
@@ -213,6 +217,27 @@ def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
         progress=progress,
         void_class=config.void_class,
     )
+
+
+def check_dataset(dataset: PreparedDataset) -> None:
+    """Raise ValueError for what is no prepared dataset, and for one whose train or val split has no labelled pixel."""
+    if not isinstance(dataset, PreparedDataset):
+        raise ValueError(
+            f"dataset must be a patlib.datasets.PreparedDataset, as patlib.datasets.prepare gives; got "
+            f"{type(dataset).__name__}. The trainer makes batches itself and takes no DataLoader"
+        )
+    for name, purpose in (("train", "trained on"), ("val", "by which the best epoch is chosen")):
+        if name not in dataset.splits:
+            raise ValueError(
+                f"the dataset {dataset.spec.name!r} has no split {name!r}, {purpose}: it has "
+                f"{', '.join(dataset.splits) or 'none'}"
+            )
+        # Ends at the first labelled pixel, so a large split is hardly read.
+        if not any((mask != IGNORE_INDEX).any() for mask in dataset.splits[name].masks):
+            raise ValueError(
+                f"the split {name!r} of the dataset {dataset.spec.name!r}, {purpose}, has no labelled pixel: each of "
+                f"its {len(dataset.splits[name])} masks is {IGNORE_INDEX} (ignored) throughout"
+            )
 
 
 def dataset_facts(dataset: PreparedDataset) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def write_state(folder: Path, state: State, steps: int, best: tuple[int, str] | 
     files = {path.name: sha256(path) for path in own}
     if best is not None:
         files[best_path(folder, best[0]).name] = best[1]
-    text = json.dumps({**state.facts, "files": files})
+    text = json.dumps({**state.facts, "files": files}, allow_nan=False)
     metadata = {"facts": text, "sha256": _digest(state.shared, text)}
     write_tensors(unfinished / "state.safetensors", state.shared, metadata)
     for path in unfinished.iterdir():

@@ -44,6 +44,15 @@ def test_list_says_what_is_here_and_what_is_not(root: Path) -> None:
     assert re.match(rf"nyuv2 +13 +256x340 +no: {root / 'nyuv2'} +none stated", lines[6])
 
 
+def test_a_root_that_cannot_be_read_is_one_message(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locate(spec: object, root: object) -> None:
+        raise PermissionError(13, "Permission denied", "/data/camvid")
+
+    monkeypatch.setattr("patlib.datasets.sources.locate", locate)
+    output = run("list", code=1)
+    assert output == "Error: [Errno 13] Permission denied: '/data/camvid'\n"
+
+
 def test_prepare_says_where_it_lies_and_counts_the_classes(root: Path, tmp_path: Path) -> None:
     output = run("prepare", "camvid", "--size", "8x8")
     assert str(tmp_path / "cache" / "camvid-8x8-official") in output

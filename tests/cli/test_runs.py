@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from patlib import cli
 from patlib.cli import settings
 from patlib.experiments import cell, estimate, report, runner
-from patlib.trainer import loop
+from patlib.trainer import NonFiniteError, loop
 from patlib.trainer.config import RunConfig
 
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
@@ -40,6 +40,18 @@ def test_a_plain_run_leaves_its_record(invoke, tmp_path):
     (path,) = tmp_path.rglob("record.json")
     assert json.loads(path.read_text())["loss_parameters"] == {"gamma": 3.0}
     assert "record.json" in output
+
+
+def test_a_run_that_has_its_record_is_not_trained_again_unless_told_so(invoke, tmp_path):
+    words = ["run", "--plain", "--loss", "ce", *OPTIONS]
+    invoke(*words)
+    (path,) = tmp_path.rglob("record.json")
+    written = path.stat().st_mtime_ns
+    output = invoke(*words)
+    assert f"{path} is there: nothing is trained. To train anew: --again" in output
+    assert path.stat().st_mtime_ns == written
+    assert "is there" not in invoke(*words, "--again")
+    assert path.stat().st_mtime_ns > written
 
 
 @pytest.mark.parametrize(
@@ -104,10 +116,12 @@ def test_a_checkpoint_or_split_that_is_not_there_is_one_message(invoke, option):
     assert "'nowhere'" in output and "splits train, val, test" in output and "Traceback" not in output
 
 
-def test_a_failed_cell_is_listed_at_the_end(invoke, tmp_path):
-    config = RunConfig(**TINY, loss="ce")
-    (tmp_path / config.run_path).mkdir(parents=True)
-    output = invoke("grid", "table1", "--plain", *OPTIONS, "--learning_rate", "1e30", code=1)
+def test_a_failed_cell_is_listed_at_the_end(invoke, monkeypatch):
+    def train(run, bar):
+        raise NonFiniteError("the loss is nan")
+
+    monkeypatch.setattr(loop, "_train", train)
+    output = invoke("grid", "table1", "--plain", *OPTIONS, code=1)
     assert "failed: ce-segnet-seed0" in output
     assert "NonFiniteError" in output
 

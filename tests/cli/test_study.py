@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from tiny_run import TINY
+from tiny_run import TINY, record_of
 from typer.testing import CliRunner
 
 from patlib import cli
@@ -39,7 +39,7 @@ def leave_record(record, config, folder):
     """The record of a real run, said to be of a configuration."""
     own = folder / config.run_path
     own.mkdir(parents=True)
-    (own / "record.json").write_text(json.dumps({**record, "config": config.model_dump()}))
+    (own / "record.json").write_text(json.dumps(record_of(config, record)))
 
 
 def test_the_list_counts_what_is_there_started_and_missing(invoke, folders, tiny_run):

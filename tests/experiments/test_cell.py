@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import grid_cells
 import pytest
@@ -93,3 +94,52 @@ def test_a_driver_that_was_killed_goes_on_where_it_stopped(tmp_path):
 def test_a_run_named_twice_is_run_once(tmp_path):
     assert runner.run_grid([FIRST, FIRST], tmp_path, False, quick) == []
     assert len(noted(FIRST, tmp_path)) == 1
+
+
+def in_the_way(config, folder):
+    """A file where the run's folder should be: nobody, not even root, can write there."""
+    own = folder / config.run_path
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.touch()
+
+
+def test_a_cell_that_cannot_be_written_fails_and_the_rest_is_run(tmp_path):
+    in_the_way(FIRST, tmp_path)
+    ((name, error),) = runner.run_grid(CONFIGS[:3], tmp_path, False, quick)
+    assert name == FIRST.run_name and "File exists" in error and FIRST.run_name in error
+    assert all(cell.is_there(config, tmp_path) for config in CONFIGS[1:3])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no kernel\nfor this"), MemoryError("too large"), OSError("gone")])
+def test_any_error_of_a_cell_is_told_by_its_first_line(error, tmp_path):
+    def breaks(config, folder):
+        if config == FIRST:
+            raise error
+        quick(config, folder)
+
+    told = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    assert runner.run_grid([FIRST, SECOND], tmp_path, False, breaks) == [(FIRST.run_name, told)]
+    assert cell.is_there(SECOND, tmp_path)
+
+
+def test_a_lock_is_named_with_the_process_that_holds_it(tmp_path):
+    with cell.hold_run(FIRST, tmp_path):
+        lock = tmp_path / FIRST.run_path / ".lock"
+        held = str(lock.stat().st_ino) in Path("/proc/locks").read_text()
+        outcome = cell.run_cell(quick, FIRST, tmp_path, print)
+    assert outcome.state == "busy"
+    assert f"(pid {os.getpid()})" in outcome.error or not held
+
+
+def test_the_holder_of_a_lock_is_read_off_the_kernels_table(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    path.touch()
+    facts = path.stat()
+    place = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+    other = "1: FLOCK ADVISORY WRITE 1 08:01:7 0 EOF"
+    waits = f"2: -> FLOCK ADVISORY WRITE 5 {place} 0 EOF"
+    table = "\n".join([other, waits, f"2: FLOCK ADVISORY WRITE 4711 {place} 0 EOF"])
+    monkeypatch.setattr(cell.Path, "read_text", lambda self: table)
+    assert cell._holder(path) == " (pid 4711)"
+    table = other
+    assert cell._holder(path) == ""

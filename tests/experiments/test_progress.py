@@ -22,7 +22,10 @@ with GridProgress(5, 1, {shown}) as grid:
     grid.started("a")  # again, on another worker
     grid.finished("b", Outcome("failed", "ValueError: one\\n  two\\n"))
     grid.finished("c", Outcome("done"))
-    grid.finished("d", Outcome("busy"))
+    for _ in range(2):
+        grid.finished("d", Outcome("busy", "d is held (pid 7)"))
+        grid.retrying()
+    grid.finished("d", Outcome("busy", "d is held (pid 7)"))
 """
 
 
@@ -36,7 +39,8 @@ def what_is_shown(shown, **variables):
 
 def test_what_runs_what_failed_and_what_is_left_is_shown():
     seen = what_is_shown(True)
-    assert re.search(r"^failed: b: two$", seen, re.MULTILINE)
+    assert re.search(r"^failed: b: ValueError: one$", seen, re.MULTILINE)
+    assert seen.count("d is held (pid 7)") == 1
     assert re.search(
         r"cells 3/5 \[\d\d:\d\d, 1 there already \| 1 failed \| 1 run elsewhere \| about 0 s left \| running: a\]", seen
     )
@@ -56,6 +60,15 @@ def test_the_time_left_is_what_a_cell_took_times_those_that_are_left(monkeypatch
         for name, state in (("a", "done"), ("b", "done"), ("c", "there"), ("d", "busy")):
             grid.finished(name, Outcome(state))
     assert [re.search("about (.*) left", text)[1] for text in said[:3]] == ["7 min", "6 min", "4 min"]
+
+
+def test_a_traceback_is_told_by_its_end_and_a_message_by_its_beginning():
+    traceback = "RuntimeError: Traceback (most recent call last):\n  File\nValueError: the reason\n"
+    assert progress.one_line(traceback) == "ValueError: the reason"
+    assert progress.one_line("DataError: no data at here.\n\nTo get it:\ntrain.txt, val.txt") == (
+        "DataError: no data at here."
+    )
+    assert progress.one_line("") == ""
 
 
 def test_durations_are_said_as_people_say_them():

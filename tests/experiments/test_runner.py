@@ -30,7 +30,7 @@ def test_a_grid_runs_what_has_no_record_and_only_that(on_the_tiny_dataset, tmp_p
 
 
 def test_a_failing_run_is_reported_and_does_not_stop_the_rest(on_the_tiny_dataset, tmp_path):
-    broken = RunConfig(**{**TINY, "learning_rate": 1e30})
+    broken = TINY_CONFIG.model_copy(update={"learning_rate": 1e30})  # unchecked: a configuration refuses it
     failures = runner.run_grid([broken, TINY_CONFIG], tmp_path, progress=False)
     assert [name for name, _ in failures] == [broken.run_name]
     assert "NonFiniteError" in failures[0][1]

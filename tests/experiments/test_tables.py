@@ -4,7 +4,7 @@ import csv
 import numpy as np
 import pytest
 from scipy import stats
-from tiny_run import TINY
+from tiny_run import TINY, record_of
 
 from patlib.experiments import grids, tables
 from patlib.files import write_json
@@ -18,9 +18,14 @@ PAT, CE = ("PAT (T = 20)",), ("CE",)
 def write(folder, record, grid, row, seed, base=BASE, **measured):
     """A record like ``record`` where that cell of the grid has its own, with some measured numbers replaced."""
     cell = next(cell for cell in grids.GRIDS[grid] if cell.row == row)
-    config, record = grids.cell_config(grid, cell, base, seed), copy.deepcopy(record)
-    record["config"] = config.model_dump()
-    record["checkpoints"]["best"]["splits"]["test"] |= measured
+    config = grids.cell_config(grid, cell, base, seed)
+    record = record_of(config, record)
+    if measured:  # the true pixels are other ones then, which both checkpoints would have been measured on
+        for checkpoint in record["checkpoints"].values():
+            checkpoint["splits"]["test"] = {"cross_entropy": 1.0, "released_miou": None, **measured}
+    while len(record["curves"]) < config.epochs:
+        record["curves"].append({**record["curves"][-1], "epoch": len(record["curves"]) + 1})
+    record["checkpoints"]["last"]["epoch"] = config.epochs
     path = folder / config.run_path / "record.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, record)
@@ -57,6 +62,26 @@ def test_an_older_record_without_the_released_mean_iou_is_read(tiny_run):
     record = copy.deepcopy(tiny_run[1])
     del record["checkpoints"]["best"]["splits"]["test"]["released_miou"]
     assert np.isnan(tables.scores_of(record)["released_miou"])
+
+
+def test_an_undefined_score_is_nan_whether_the_record_says_null_or_nan(tiny_run):
+    record = copy.deepcopy(tiny_run[1])
+    for undefined in (None, float("nan")):
+        record["checkpoints"]["best"]["splits"]["test"] |= {"cross_entropy": undefined, "released_miou": undefined}
+        scores = tables.scores_of(record)
+        assert np.isnan([scores["cross_entropy"], scores["released_miou"]]).all() and scores["miou"] >= 0
+
+
+def test_a_record_of_another_run_in_a_cells_place_is_refused(tiny_run, tmp_path):
+    write(tmp_path, tiny_run[1], "table1", CE, 0)
+    ce, bms = (
+        tmp_path / grids.cell_config("table1", cell, BASE, 0).run_path / "record.json"
+        for cell in (grids.METHODS[0], grids.METHODS[4])
+    )
+    bms.parent.mkdir(parents=True)
+    ce.rename(bms)
+    with pytest.raises(ValueError, match=r"bms-segnet.*record\.json is the record of another run, synthetic/ce-segnet"):
+        tables.grid_scores("table1", BASE, (0,), tmp_path)
 
 
 def test_a_grid_reads_its_own_records_and_no_others(tiny_run, tmp_path):

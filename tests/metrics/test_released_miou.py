@@ -36,3 +36,32 @@ def test_the_released_mean_iou_sees_three_classes_and_weighs_batches_alike() -> 
     metric.update(torch.tensor([[[1]]]), torch.tensor([[[1]]]))  # one pixel, as much as the batch before
     metric.update(torch.tensor([[[0]]]), torch.tensor([[[4]]]))  # none of the three: left out
     assert metric.compute().item() == pytest.approx((2 / 3 + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "target"),
+    [
+        (torch.zeros(2, 3, 4, 4), torch.zeros(1, 4, 4).long()),
+        (torch.zeros(1, 3, 4, 1), torch.zeros(1, 4, 4).long()),
+        (torch.zeros(1, 4, 4).long(), torch.zeros(2, 4, 4).long()),
+        (torch.zeros(4).long(), torch.zeros(4).long()),
+        (torch.zeros(1, 4, 4).bool(), torch.zeros(1, 4, 4).long()),
+        (torch.zeros(1, 3, 4, 4).cfloat(), torch.zeros(1, 4, 4).long()),
+        (torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4)),
+    ],
+)
+def test_what_does_not_fit_is_refused_rather_than_broadcast(predictions: torch.Tensor, target: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="integer labels"):
+        ReleasedMeanIoU().update(predictions, target)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_make_the_released_mean_iou_nan(bad: float) -> None:
+    metric, target = ReleasedMeanIoU(), torch.tensor([[[0, 255]]])
+    logits = torch.zeros(1, 3, 1, 2)
+    logits[0, 1, 0, 1] = bad  # at the pixel that is ignored
+    metric.update(logits, target)
+    assert metric.compute() == 1
+    logits[0, 1, 0, 0] = bad
+    metric.update(logits, target)
+    assert metric.compute().isnan()

@@ -60,7 +60,7 @@ def test_fit_starts_the_processes_itself(own_cache, tmp_path):
 
 def test_the_error_of_a_process_is_raised_here(own_cache, tmp_path):
     with pytest.raises(NonFiniteError, match=r"epoch 1, step \d+ of \d+, on the images"):
-        fit(RunConfig(**TINY, learning_rate=1e30), tmp_path / "run", progress=False)
+        fit(RunConfig(**TINY, loss="ldam", scale=1e300), tmp_path / "run", progress=False)
     assert [path.name for path in (tmp_path / "run").iterdir()] == []
     assert not (tmp_path / "run" / "record.json").exists()
 

@@ -137,7 +137,7 @@ def test_fp16_without_cuda_is_refused_rather_than_replaced(tiny_dataset, tmp_pat
 
 
 def test_a_loss_that_is_not_finite_names_step_images_and_last_good_weights(tiny_dataset, tmp_path):
-    config = RunConfig(**{**TINY, "learning_rate": 1e30})
+    config = RunConfig(**TINY).model_copy(update={"learning_rate": 1e30})  # unchecked: a configuration refuses it
     with pytest.raises(NonFiniteError, match=r"epoch \d, step \d of 3, on the images train-\d.*Last good weights"):
         fit(config, tmp_path, tiny_dataset, progress=False)
     assert not (tmp_path / "record.json").exists()

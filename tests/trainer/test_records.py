@@ -12,11 +12,11 @@ def store(folder, record):
 
 def test_records_come_sorted_by_path_from_any_depth(tiny_run, tmp_path):
     _, record = tiny_run
-    for name in ("b/deep/run", "a", "c"):
-        store(tmp_path / name, {**record, "parameters": name})
+    for parameters, name in ((2, "b/deep/run"), (1, "a"), (3, "c")):
+        store(tmp_path / name, {**record, "parameters": parameters})
     (tmp_path / "c" / "other.json").write_text("{}")
-    assert [found["parameters"] for found in read_records(tmp_path)] == ["a", "b/deep/run", "c"]
-    assert read_records(tmp_path / "a") == [{**record, "parameters": "a"}]
+    assert [found["parameters"] for found in read_records(tmp_path)] == [1, 2, 3]
+    assert read_records(tmp_path / "a") == [{**record, "parameters": 1}]
 
 
 def test_a_folder_without_records_has_none(tmp_path):
