@@ -20,7 +20,7 @@ from patlib.paper.deviations import (
     Reading,
     as_html,
     claims,
-    printed,
+    formulas,
     protocol,
 )
 
@@ -126,7 +126,7 @@ MENDED: dict[str, list[Mend]] = {
         said("SegNet CityScapes pixel accuracy", 85.80), said("SegNet NyU pixel accuracy", 55.57)
     ],
     "Where the weight stands in Fig. 1": [
-        lambda patch: patch.setattr(printed, "weighted_as_captioned", lambda beta, p: -beta * p.log())
+        lambda patch: patch.setattr(formulas, "weighted_as_captioned", lambda beta, p: -beta * p.log())
     ],
     "The range of beta": [said("largest beta", 1.23)],
     "Pixels in a sum": [said("first pixel of Eq. 2", 1)],

@@ -1,13 +1,9 @@
-"""The paper against itself: its text, formulas and captions beside the numbers of its own tables."""
+"""The paper against itself: its text and captions beside the numbers of its own tables."""
 
 from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
-
-from patlib.losses import PAT
 from patlib.paper.deviations.claims import (
     CLASSES,
     MARKED_IN_TABLE_2,
@@ -17,7 +13,8 @@ from patlib.paper.deviations.claims import (
     TABLE_3,
     TEXT,
 )
-from patlib.paper.deviations.row import Deviation, require, small_batch
+from patlib.paper.deviations.formulas import FORMULA_DEVIATIONS
+from patlib.paper.deviations.row import Deviation, require
 
 MIOU, PIXEL_ACC, DICE_ERR = range(3)
 OURS = "PAT (T = 20)"
@@ -136,44 +133,6 @@ def check_best_temperature() -> str:
     return "CityScapes {}; NyU {}".format(*measured)
 
 
-def check_caption_of_fig_1() -> str:
-    logits, target = small_batch()
-    x = logits.requires_grad_()
-    p = torch.softmax(x, dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
-    beta = torch.exp((1 - p.detach()) / 20)
-    plain, captioned, eq_4 = (
-        torch.autograd.grad(loss.sum(), x, retain_graph=True)[0]
-        for loss in (-p.log(), weighted_as_captioned(beta, p), -beta * p.log())
-    )
-    require(torch.allclose(captioned, plain), "a constant weight on p leaves the gradient of cross-entropy")
-    largest = float((eq_4 / plain).max())
-    require(largest > 1.04, "the same weight in Eq. 4 does not")
-    moved = float((captioned / plain).max())
-    return f"gradient over cross-entropy's, at most: weight on p {moved:.3f}, Eq. 4 {largest:.3f}"
-
-
-def weighted_as_captioned(beta: Tensor, p: Tensor) -> Tensor:
-    """Cross-entropy of normalised logits that were multiplied by the weight, as the caption of Fig. 1 has it."""
-    return -(beta * p).log()
-
-
-def check_beta_range() -> str:
-    gap = torch.tensor([-30.0, 0.0, 30.0], dtype=torch.float64)
-    logits = torch.stack([gap, torch.zeros(3, dtype=torch.float64)]).view(1, 2, 1, 3)
-    beta = PAT(2, T=5.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 3, dtype=torch.long))[1]
-    require(float(beta.max()) > TEXT["largest beta"] + 0.1, "beta exceeds 1")
-    require(abs(float(beta.min()) - 1) < 1e-9, "and is never below it (eps = 0)")
-    require(float(beta.max()) <= math.exp(1 / 5) + 1e-9, "it cannot explode: exp(1/T) bounds it")
-    return f"T = 5, p from 1 to 0: beta from {float(beta.min()):.2f} to {float(beta.max()):.2f}"
-
-
-def check_sums() -> str:
-    pixels = 12
-    terms = {equation: len(range(int(TEXT[f"first pixel of Eq. {equation}"]), pixels + 1)) for equation in (2, 3)}
-    require(terms == {2: pixels + 1, 3: pixels}, "Eq. 2 has one term more than there are pixels, Eq. 3 has not")
-    return f"{pixels} pixels: {terms[2]} terms in Eq. 2, {terms[3]} in Eq. 3"
-
-
 def check_dice_err() -> str:
     ldam, ce = "LDAM (mu = 0.5, s = 20)", "CE"
     uniform = {dataset: TABLE_1[dataset]["BMS"][DICE_ERR] / math.log(count) for dataset, count in CLASSES.items()}
@@ -199,6 +158,7 @@ def _gains(dataset: str, column: int) -> dict[str, float]:
 
 
 PRINTED_DEVIATIONS = (
+    *FORMULA_DEVIATIONS,
     Deviation(
         "Gains in Table 1",
         "mIoU rises by 2.2 points on CityScapes and 2.85 on NyU, pixel accuracy by at least 0.07.",
@@ -294,30 +254,6 @@ PRINTED_DEVIATIONS = (
         "Both are values of T = 50, where T = 20 has higher ones. The mIoU quoted beside them is that of T = 20.",
         "arithmetic",
         check_best_temperature,
-    ),
-    Deviation(
-        "Where the weight stands in Fig. 1",
-        "The caption multiplies the normalised logits by the weight tensor; Eq. 4 multiplies their logarithm.",
-        "",
-        "A weight on p turns into a term that is added to the loss. Held constant, it has no gradient at all.",
-        "arithmetic",
-        check_caption_of_fig_1,
-    ),
-    Deviation(
-        "The range of beta",
-        "Coefficients are normalised into [0, 1] (Fig. 1); without T and eps they may explode (section 4.1).",
-        "",
-        "Eq. 5 gives 1 to exp(1/T) with eps = 0: above the range, and bounded.",
-        "arithmetic",
-        check_beta_range,
-    ),
-    Deviation(
-        "Pixels in a sum",
-        "Eq. 2 sums from j = 0 to HW, Eq. 3 and 4 from j = 1.",
-        "",
-        "Eq. 2 has one term more than the image has pixels.",
-        "arithmetic",
-        check_sums,
     ),
     Deviation(
         '"Dice Err"',
