@@ -97,10 +97,18 @@ def test_shifted_are_the_confusions_of_logits_less_tau_times_the_log_prior(netwo
         assert np.count_nonzero(np.sum(expected, 0)) > 1  # and not the class without a pixel everywhere
 
 
-def test_the_released_mean_iou_leaves_void_out(network, split, fabric):
-    measured = measure(network, split, CLASS_PIXELS, 5, fabric, train=False)
-    labels, masks = logits_of(network, split).argmax(1).numpy(), split.masks.numpy()
+def test_the_released_mean_iou_leaves_void_out(split, fabric):
+    class Drawn(nn.Module):
+        """Predicts what was drawn, so that every class is predicted where there is void too."""
+
+        def forward(self, images):
+            return logits
+
+    logits = torch.randn(5, 4, 3, 5, generator=torch.Generator().manual_seed(0))
+    measured = measure(Drawn(), split, CLASS_PIXELS, 5, fabric, train=False)
+    labels, masks = logits.argmax(1).numpy(), split.masks.numpy()
     valid = masks != 255
+    assert set(labels[~valid]) == {0, 1, 2, 3}
     ious = []
     for label in range(3):
         true, predicted = (masks == label) & valid, (labels == label) & valid
