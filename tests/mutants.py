@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -126,17 +127,21 @@ class Workplace:
             elif not entry.name.startswith("."):
                 (place / entry.name).symlink_to(entry)
 
-    def passes(self, tests: list[str], seconds: float, mutant: Mutant | None = None) -> bool:
-        """Whether all tests pass within so many seconds, with a mutant in its file's place."""
+    def outcome(self, tests: list[str], seconds: float, mutant: Mutant | None = None) -> str:
+        """SURVIVED if all tests pass with a mutant in its file's place, noticed if one fails, else TIMED OUT.
+
+        A mutant that takes too long may never end, or the machine was busy: that says nothing about the tests.
+        """
         if mutant is not None:
             (self.place / mutant.path).write_text(mutant.text, encoding="utf-8")
         try:
-            return self._run(tests, seconds) == 0
+            code = self._run(tests, seconds)
+            return "TIMED OUT" if code is None else "noticed" if code else "SURVIVED"
         finally:
             if mutant is not None:
                 shutil.copyfile(ROOT / mutant.path, self.place / mutant.path)
 
-    def _run(self, tests: list[str], seconds: float) -> int:
+    def _run(self, tests: list[str], seconds: float) -> int | None:
         # A fork of this process has imported torch already, which takes longer than most tests.
         process = os.fork()
         if process == 0:
@@ -149,7 +154,7 @@ class Workplace:
             time.sleep(0.05)
         os.killpg(process, signal.SIGKILL)
         os.waitpid(process, 0)
-        return -signal.SIGKILL
+        return None
 
     def _become_pytest(self, tests: list[str]) -> None:
         os.setpgid(0, 0)  # with what its tests start
@@ -191,20 +196,20 @@ def main() -> None:
     sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
     for name in HEAVY:
         import_module(name)
-    survivors = []
+    outcomes: dict[Mutant, str] = {}
     with tempfile.TemporaryDirectory(prefix="patlib-mutants-") as place:
         workplace = Workplace(Path(place))
         began = time.monotonic()
-        if not workplace.passes([str(test) for test in tests], 1e6):
+        if workplace.outcome([str(test) for test in tests], 1e6) != "SURVIVED":
             sys.exit(f"the tests fail without a mutant:\n{(workplace.place / 'output.txt').read_text()}")
         limit = 30 + 3 * (time.monotonic() - began)
         print(f"{len(drawn)} of {len(every)} mutants of {len(files)} files, {time.monotonic() - began:.0f} s of tests")
         for mutant in sorted(drawn, key=lambda mutant: (mutant.path, mutant.line)):
-            survived = workplace.passes(own_first(tests, mutant.path), limit, mutant)
-            print(f"{'SURVIVED' if survived else 'noticed '} {mutant}", flush=True)
-            survivors += [mutant] * survived
-    print(f"\n{len(drawn) - len(survivors)} of {len(drawn)} noticed" + (", survivors:" if survivors else ""))
-    print(*survivors, sep="\n")
+            outcomes[mutant] = workplace.outcome(own_first(tests, mutant.path), limit, mutant)
+            print(f"{outcomes[mutant]:9} {mutant}", flush=True)
+    count = Counter(outcomes.values())
+    print(f"\n{count['noticed']} of {len(drawn)} noticed, {count['TIMED OUT']} timed out; survivors:")
+    print(*(mutant for mutant in drawn if outcomes[mutant] == "SURVIVED"), sep="\n")
 
 
 if __name__ == "__main__":
