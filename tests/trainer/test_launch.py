@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from patlib.trainer import NonFiniteError, fit, launch
 from patlib.trainer.config import RunConfig
+from patlib.trainer.state import FOLDER
 
 SCRIPT = Path(__file__).with_name("group_run.py")
 TINY = {
@@ -86,7 +87,7 @@ def test_a_process_that_is_killed_is_not_hidden_by_what_the_others_say(own_cache
     config = RunConfig(**{**TINY, "epochs": 100000})
 
     def kill_one():
-        _wait(lambda: (tmp_path / "run" / "last.safetensors").exists())
+        _wait(lambda: (tmp_path / "run" / FOLDER / "state.safetensors").exists())
         os.kill(int(_processes_of(tmp_path / "run")[0]), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
@@ -127,7 +128,7 @@ def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp
     )
     folder = tmp_path / "killed"
     parent = subprocess.Popen([sys.executable, "-c", code, str(folder)])
-    _wait(lambda: (folder / "last.safetensors").exists())
+    _wait(lambda: (folder / FOLDER / "state.safetensors").exists())
     assert len(_processes_of(folder)) == 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
@@ -135,15 +136,16 @@ def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp
 
 
 def _processes_of(folder):
-    """Ids of the running processes, the parent aside, that name a folder on their command line."""
+    """Ids of the running processes of the group that trains into a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
+            asked = Path(os.fsdecode(words[-2])) / "group.json" if b"patlib.trainer.rank" in words else None
+            if asked and json.loads(asked.read_text())["folder"] == str(folder.resolve()):
+                found.append(path.parent.name)
         except OSError:  # it has ended
             continue
-        if str(folder).encode() in words and b"patlib.trainer.launch" in words:
-            found.append(path.parent.name)
     return found
 
 
