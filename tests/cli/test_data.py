@@ -21,8 +21,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (tmp_path / "data" / "camvid" / folder).mkdir(parents=True)
         for i in range(2):
             values = (np.arange(64).reshape(8, 8) % 12).astype(np.uint8)
-            Image.fromarray(np.stack([values] * 3, axis=-1)).save(tmp_path / f"data/camvid/{split}/{i}.png")
-            Image.fromarray(values).save(tmp_path / f"data/camvid/{split}annot/{i}.png")
+            Image.fromarray(np.stack([values] * 3, axis=-1)).save(tmp_path / f"data/camvid/{split}/{split}-{i}.png")
+            Image.fromarray(values).save(tmp_path / f"data/camvid/{split}annot/{split}-{i}.png")
     monkeypatch.setenv("PATLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

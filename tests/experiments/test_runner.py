@@ -110,7 +110,7 @@ def notebook(tmp_path):
         }  # fmt: skip
 
     code = (
-        "from patlib import runs\n"
+        "from patlib.experiments import report\n"
         "config, own = report.notebook_parameters(globals())\n"
         "(own / 'seen').write_text(str(config.T))"
     )
