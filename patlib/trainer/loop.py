@@ -46,8 +46,9 @@ def fit_rank(
         state.sweep(folder, None)
     run.fabric.barrier()
     goes_on = take_up(run)
-    with _progress_bar(run, progress and run.fabric.is_global_zero) as bar:
-        if goes_on and not bar.disable:
+    shown = progress and run.fabric.is_global_zero
+    with _progress_bar(run, shown) as bar:
+        if goes_on and shown:  # also where TQDM_DISABLE hides the bar: it is one line, and worth knowing
             tqdm.write(f"going on from epoch {run.epoch + 1} of {config.epochs}, step {len(run.losses) + 1}")
         while run.epoch < config.epochs:
             history = _train(run, bar)

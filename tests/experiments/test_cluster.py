@@ -64,7 +64,7 @@ def times_begun(folder):
 
 def test_cells_run_on_the_workers_of_a_scheduler_and_failures_are_reported(scheduler, tmp_path):
     failures = runner.run_grid(CONFIGS, tmp_path, False, first_fails, scheduler=scheduler)
-    assert failures == [(CONFIGS[0].run_name, "is full")]
+    assert failures == [(CONFIGS[0].run_name, "OSError: the disk")]
     assert "in first_fails" in (tmp_path / CONFIGS[0].run_path / "error.txt").read_text()
     assert times_begun(tmp_path) == [0, 1, 1, 1, 1, 1]
     pids = {pid for config in CONFIGS for pid in noted(config, tmp_path)}

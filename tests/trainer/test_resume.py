@@ -113,9 +113,8 @@ def test_a_network_of_ones_own_goes_on_with_tied_weights_and_frozen_ones(
 
 
 def test_going_on_is_said_and_starting_anew_can_be_asked_for(
-    tiny_dataset, tmp_path, stopped_after_each_keeping, monkeypatch, capsys
+    tiny_dataset, tmp_path, stopped_after_each_keeping, capsys
 ):
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     config = RunConfig(**TINY)
     stopped_after_each_keeping(times=5)
     for _ in range(2):
