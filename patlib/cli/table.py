@@ -35,7 +35,8 @@ def table(
         else:
             shown = tables.summary(name, scores)
         if write:
-            tables.export(write, name, scores, shown)
-        protocol = tables.grid_protocol(name, base, seeds, out)
-    say(f"{protocol}; {checkpoint} checkpoint, {split} split")
+            tables.export(write, scores, shown)
+        runs = tables.grid_runs(name, base, seeds)
+        protocol, caption = tables.run_protocol(runs, out), tables.run_caption(runs, out, checkpoint, split)
+    say(f"{protocol}\n{caption}")
     say(shown.to_string())
