@@ -16,9 +16,10 @@ export TQDM_DISABLE ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Notebooks run in their own folder, so a path relative to this one would mean another there.
 ifdef PATLIB_DATA
-export PATLIB_DATA := $(abspath $(PATLIB_DATA))
+export PATLIB_DATA := $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' '$(subst ','\'',$(PATLIB_DATA))')
 endif
 
+ALONE    := $(BIN)/python book/alone.py build/.lock
 SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
 LIBRARY  := $(shell find patlib -name '*.py')
@@ -52,11 +53,11 @@ book: env  ## execute every notebook and build the HTML book (build/book/index.h
 	@$(MAKE) -s --no-print-directory pages
 
 pages: executed
-	@$(MAKE) -s --no-print-directory build/book/index.html
+	@$(ALONE) $(MAKE) -s --no-print-directory build/book/index.html
 	@echo "The book is in build/book/index.html"
 
 executed: env
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(EXECUTED)
+	@$(ALONE) $(MAKE) -s --no-print-directory -j$(JOBS) $(EXECUTED)
 
 build/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) book/execute.py .venv/.ok
 	@$(BIN)/python book/execute.py $< $@
@@ -111,7 +112,7 @@ format:  ## sort imports and format the code
 	$(BIN)/ruff format .
 
 lock: env  ## resolve requirements.lock again, for every Python version and platform
-	$(BIN)/uv pip compile -q --universal --all-extras --upgrade --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --all-extras --upgrade --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
