@@ -12,7 +12,6 @@ from patlib.losses.base import PixelLoss, compute_dtype
 from patlib.losses.checks import ClassPixels, check_number
 from patlib.losses.pixelwise import focal_factor
 
-
 BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N training pixels if not given."
 
 
@@ -88,7 +87,7 @@ class ClassBalancedFocal(ClassBalanced):
         ignore_index: int = 255,
         reduction: str = "mean",
         beta: Annotated[float | None, BETA] = None,
-        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is class-balanced alone."] = 2.0,
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(
             num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction, beta=beta

@@ -39,7 +39,7 @@ class Focal(PixelLoss):
         *,
         ignore_index: int = 255,
         reduction: str = "mean",
-        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is cross-entropy."] = 2.0,
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)

@@ -16,7 +16,7 @@ from patlib.losses import LOSSES
 
 
 class _OfEachLoss(Mapping[str, str]):
-    """An attribute of every loss by the loss's name, read when it is asked for: one that was added since has its own."""
+    """An attribute of every loss by the loss's name, read when it is asked for: one added since has its own."""
 
     def __init__(self, attribute: str) -> None:
         self._attribute = attribute

@@ -73,9 +73,10 @@ class RunConfig(BaseModel):
     """Times that the training set is gone through."""
     batch_size: int = Field(default=8, ge=1)
     """Images a step, of all devices together."""
+    # Adam's first steps move every weight by about the rate, and a weight is smaller than 1: above 1 nothing of the
+    # initial weights is left after a step.
     learning_rate: float = Field(default=1e-3, gt=0, le=1, allow_inf_nan=False)
-    """Adam's at the first step, falling to 0 along a cosine. Adam's first steps move every weight by about this much,
-    and a weight is smaller than 1: above 1 nothing of the initial weights is left after a step."""
+    """Of Adam at the first step, at most 1; it falls to 0 along a cosine."""
     augment: bool = True
     """Whether each training image is mirrored left to right with probability one half."""
     seed: int = Field(default=0, ge=0)

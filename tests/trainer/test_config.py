@@ -29,7 +29,10 @@ def test_defaults_follow_the_paper_and_its_released_code():
         ({"seed": True}, "seed"),
         ({"loss": "ce", "T": 5.0}, "loss 'ce' has no parameter 'T'"),
         ({"loss": "pat", "gamma": 2.0}, "it takes: T, eps, detach"),
-        ({"loss": "pat", "loss_parameters": {"Tt": 5.0}}, r"no parameter 'Tt' \(did you mean 'T'\?\); it takes: T, eps"),
+        (
+            {"loss": "pat", "loss_parameters": {"Tt": 5.0}},
+            r"no parameter 'Tt' \(did you mean 'T'\?\); it takes: T, eps",
+        ),
         ({"t": 5.0}, "no setting 't'; did you mean 'T'"),
         ({"T": 5.0, "loss_parameters": {"T": 5.0}}, "T is given twice"),
         ({"loss_parameters": 5.0}, "loss_parameters is a dict such as"),
