@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
@@ -40,7 +40,7 @@ def run_settings() -> dict[str, Setting]:
     from patlib.trainer.config import RunConfig
     from patlib.trainer.parameters import all_parameters, parameter_type
 
-    known = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
+    known: dict[str, Iterable[str]] = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
     settings = {}
     for name, field in RunConfig.model_fields.items():
         if name != "loss_parameters":

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -76,11 +76,11 @@ def loss_signature(name: str) -> dict[str, inspect.Parameter]:
     """
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}{_nearest(name, LOSSES)}; known: {', '.join(LOSSES)}")
-    return dict(_own_parameters(LOSSES[name]))
+    return dict(_own_parameters(LOSSES[name]))  # type: ignore[arg-type]  # a class can be hashed
 
 
 @cache
-def _own_parameters(loss: type[PixelLoss]) -> dict[str, inspect.Parameter]:
+def _own_parameters(loss: Callable[..., PixelLoss]) -> dict[str, inspect.Parameter]:
     shared = inspect.signature(PixelLoss).parameters
     own = inspect.signature(loss, eval_str=True).parameters
     return {key: parameter for key, parameter in own.items() if key not in shared}

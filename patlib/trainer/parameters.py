@@ -12,7 +12,7 @@ from patlib.losses import LOSSES, loss_signature
 Value = float | int | bool | str
 
 
-class FrozenMap(Mapping[str, Value]):
+class FrozenMap(Mapping[str, Any]):
     """A mapping that cannot be changed, so that a configuration that holds it can be a key; equal to an equal dict."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:

@@ -1,6 +1,6 @@
 import json
 import re
-from typing import Annotated, get_args
+from typing import get_args
 
 import pytest
 from tiny_run import TINY
@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from patlib import cli, trainer
 from patlib.experiments import cell, estimate, report, runner
-from patlib.losses import LOSSES, CrossEntropy, loss_signature
+from patlib.losses import LOSSES, loss_signature
 from patlib.trainer import NonFiniteError, loop
 from patlib.trainer.config import RunConfig
 
@@ -86,30 +86,6 @@ def test_the_help_of_a_grid_lists_the_settings_that_it_leaves_open(command):
     own = ("--seeds", "--epochs", "--model", "--dataset", "--learning_rate", "--compile")
     assert all(f"{option} " in shown for option in own)
     assert not any(f"{option} " in shown for option in ("--loss", "--seed", "--gamma", "--T"))
-
-
-def test_a_ninth_loss_is_in_the_help_and_its_parameters_are_options(invoke, asked, monkeypatch):
-    class Ninth(CrossEntropy):
-        """Cross-entropy that is called otherwise."""
-
-        name, label, colour = "ninth", "Ninth", "#332288"
-
-        def __init__(
-            self,
-            num_classes: int,
-            *,
-            ignore_index: int = 255,
-            reduction: str = "mean",
-            strength: Annotated[float, "How much of it."] = 1.0,
-        ) -> None:
-            super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
-
-    monkeypatch.setitem(LOSSES, "ninth", Ninth)
-    shown = listed(CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"}).output)
-    assert "blv, pat, ninth." in shown
-    assert "Parameters of ninth --strength float How much of it. Default: 1.0." in shown
-    invoke("run", "--plain", "--loss", "ninth", "--strength", "2")
-    assert asked == [RunConfig(loss="ninth", loss_parameters={"strength": 2.0})]
 
 
 def test_a_plain_run_leaves_its_record(invoke, tmp_path):
