@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch import Tensor
 from patlib.losses.base import PixelLoss, compute_dtype
 from patlib.losses.checks import ClassPixels, check_number
 from patlib.losses.pixelwise import focal_factor
+
+BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N training pixels if not given."
 
 
 class ClassBalanced(PixelLoss):
@@ -38,8 +41,8 @@ class ClassBalanced(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        beta: float | None = None,
-        power: float | None = None,
+        beta: Annotated[float | None, BETA] = None,
+        power: Annotated[float | None, "Weights by n^-power in place of beta, in [0, 1]."] = None,
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         if self.class_pixels.min() < 1:
@@ -83,8 +86,8 @@ class ClassBalancedFocal(ClassBalanced):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        beta: float | None = None,
-        gamma: float = 2.0,
+        beta: Annotated[float | None, BETA] = None,
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(
             num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction, beta=beta
@@ -144,8 +147,8 @@ class LDAM(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        max_margin: float = 0.5,
-        scale: float = 20.0,
+        max_margin: Annotated[float, "Margin of the rarest class."] = 0.5,
+        scale: Annotated[float, "What the logits are multiplied by."] = 20.0,
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
@@ -184,8 +187,8 @@ class BLV(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        sigma: float = 0.5,
-        law: str = "gaussian",
+        sigma: Annotated[float, "Standard deviation of the noise (xavier: its gain)."] = 0.5,
+        law: Annotated[str, "Of the noise: gaussian, uniform or xavier."] = "gaussian",
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.sigma = check_number("sigma", sigma, "of at least 0", lambda value: value >= 0)

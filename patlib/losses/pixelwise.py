@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -32,7 +34,12 @@ class Focal(PixelLoss):
     name, label, colour = "focal", "Focal", "#0173b2"
 
     def __init__(
-        self, num_classes: int, *, ignore_index: int = 255, reduction: str = "mean", gamma: float = 2.0
+        self,
+        num_classes: int,
+        *,
+        ignore_index: int = 255,
+        reduction: str = "mean",
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
@@ -69,12 +76,12 @@ class PAT(PixelLoss):
         *,
         ignore_index: int = 255,
         reduction: str = "mean",
-        T: float = 20.0,
-        eps: float = 0.0,
-        detach: bool = True,
-        size_weight: bool = True,
-        adaptive: bool = True,
-        alpha: float = 1.0,
+        T: Annotated[float, "Temperature of beta: the larger, the less confidence counts."] = 20.0,
+        eps: Annotated[float, "Taken off the exponent of beta, in [0, 1]."] = 0.0,
+        detach: Annotated[bool, "Whether the gradient stops at beta."] = True,
+        size_weight: Annotated[bool, "Whether a pixel is divided by the size of its mask, 1/S."] = True,
+        adaptive: Annotated[bool, "Whether a pixel is weighted by beta."] = True,
+        alpha: Annotated[float, "Power of the size weight 1/S^alpha, in [0, 1]; the paper's is 1."] = 1.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.T = check_number(
