@@ -60,18 +60,18 @@ function predict({ layers }, { parameters }, image) {
 
 /** Recall of each class, pixel accuracy and mean intersection over union of predictions; null for a class not there. */
 function scores(truths, predictions, classes) {
-  const both = new Array(classes).fill(0), true_ = [...both], predicted = [...both];
+  const both = new Array(classes).fill(0), actual = [...both], predicted = [...both];
   truths.forEach((labels, k) => labels.forEach((label, pixel) => {
-    true_[label] += 1;
+    actual[label] += 1;
     predicted[predictions[k][pixel]] += 1;
     if (label === predictions[k][pixel]) both[label] += 1;
   }));
   const sum = values => values.reduce((a, b) => a + b);
-  const unions = both.map((hits, c) => true_[c] + predicted[c] - hits);
+  const unions = both.map((hits, c) => actual[c] + predicted[c] - hits);
   const present = [...both.keys()].filter(c => unions[c] > 0);
   return {
-    recall: both.map((hits, c) => (true_[c] ? hits / true_[c] : null)),
-    accuracy: sum(both) / sum(true_),
+    recall: both.map((hits, c) => (actual[c] ? hits / actual[c] : null)),
+    accuracy: sum(both) / sum(actual),
     miou: sum(present.map(c => both[c] / unions[c])) / present.length,
   };
 }

@@ -2,7 +2,7 @@
    after a reset, and after every EVERY steps what both networks predict. */
 "use strict";
 
-const STEPS = 600, EVERY = 10, SHOWN = 3;
+const STEPS = 600, EVERY = 10, SHOWN = 4;
 
 let world, left, right, timer, running = false;
 
