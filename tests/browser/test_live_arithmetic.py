@@ -124,6 +124,10 @@ def test_three_training_steps_end_where_pytorchs_adam_ends(room: Page, name: str
     settings, loss = CHOICES[name]
     images = torch.randn(3, 2, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2))
     labels = torch.stack([case(seed)[1] for seed in range(3)])
+    choice, scenes = (
+        {"method": name.split(",")[0], **settings},
+        [images.flatten(2).tolist(), labels.flatten(2).tolist()],
+    )
     rate, ours = room.evaluate(
         """([layers, lists, choice, images, labels, counts, height, width]) => {
             const parameters = floats(lists), learner = { choice, parameters, adam: newAdam(parameters) };
@@ -134,8 +138,7 @@ def test_three_training_steps_end_where_pytorchs_adam_ends(room: Page, name: str
             });
             return [LEARNING_RATE, parameters.map(array => Array.from(array))];
         }""",
-        [layers, as_lists(parameters), {"method": name.split(",")[0], **settings}]
-        + [images.flatten(2).tolist(), labels.flatten(2).tolist(), COUNTS, HEIGHT, WIDTH],
+        [layers, as_lists(parameters), choice, *scenes, COUNTS, HEIGHT, WIDTH],
     )
 
     parameters = [tensor.requires_grad_() for tensor in parameters]
@@ -161,7 +164,9 @@ def test_the_scores_are_those_of_patlib(room: Page) -> None:
     metrics.update(predicted, truth)
     scores = metrics.compute()
     assert (ours["accuracy"], ours["miou"]) == pytest.approx((scores["pixel_acc"].item(), scores["miou"].item()))
-    expected = [(predicted == truth)[truth == c].double().mean().item() if (truth == c).any() else None for c in range(6)]
+    expected = [
+        (predicted == truth)[truth == c].double().mean().item() if (truth == c).any() else None for c in range(6)
+    ]
     assert ours["recall"] == pytest.approx(expected)
 
 

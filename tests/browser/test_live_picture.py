@@ -10,6 +10,7 @@ from live_picture import LIVE, stand_alone
 from live_still import finished_panel
 from playwright.sync_api import Browser, Page
 
+AT_START = "side => document.querySelector(`[data-step=${side}]`).textContent === '0'"
 RESTED = "() => !document.querySelector('.live-status').textContent.startsWith('Learning')"
 
 
@@ -22,9 +23,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The picture at step 0, for a reader who wants no motion but may press start."""
     page = browser.new_page(reduced_motion="reduce")
     with listening(page, "file:") as problems:
         page.goto(address)
+        page.click("#live-reset")
+        page.wait_for_function(AT_START, arg="left")
         yield page
     page.close()
     assert problems == []
@@ -69,7 +73,7 @@ def test_start_learns_and_pause_stops_and_reset_goes_back_to_the_beginning(page:
     page.click("#live-run")
     learn(page, "left", paused + 10)
     page.click("#live-reset")
-    page.wait_for_function("() => document.querySelector('[data-step=left]').textContent === '0'")
+    page.wait_for_function(AT_START, arg="left")
     page.wait_for_timeout(500)
     assert (step(page, "left"), step(page, "right")) == (0, 0)
     assert page.inner_text(".live-status") == "Ready."
@@ -81,7 +85,7 @@ def test_the_method_changes_the_right_side_alone_and_it_catches_up(page: Page) -
     pause(page)
     at, left, right = step(page, "left"), shown(page, "left"), shown(page, "right")
     page.select_option("#live-method", "cb")
-    page.wait_for_function("() => document.querySelector('[data-step=right]').textContent === '0'")
+    page.wait_for_function(AT_START, arg="right")
     assert (step(page, "left"), shown(page, "left")) == (at, left)
     page.click("#live-run")
     learn(page, "right", 10)
@@ -93,15 +97,13 @@ def test_the_method_changes_the_right_side_alone_and_it_catches_up(page: Page) -
 
 
 def test_both_sides_begin_alike_and_a_seed_has_its_own_scenes(page: Page) -> None:
-    page.select_option("#live-method", "bms")
-    page.wait_for_function("() => document.querySelector('[data-step=left]').textContent === '0'")
-    assert shown(page, "left") == shown(page, "right")
-    scenes = shown(page, "scene")
+    left, scene = shown(page, "left"), page.get_attribute("[data-tile=scene] >> nth=0", "src")
+    assert left == shown(page, "right")
     page.fill("#live-seed", "7")
     page.press("#live-seed", "Enter")
-    page.wait_for_function(
-        "before => document.querySelector('[data-tile=scene]').src !== before", arg=scenes[0], timeout=10_000
-    )
+    page.wait_for_function("before => document.querySelector('[data-tile=scene]').src !== before", arg=scene)
+    page.wait_for_function("before => document.querySelector('[data-tile=left]').src !== before", arg=left[0])
+    assert shown(page, "left") == shown(page, "right")
 
 
 def test_every_control_has_a_name_and_works_from_the_keyboard(page: Page) -> None:
