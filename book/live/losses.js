@@ -1,8 +1,8 @@
 /* The losses of the picture, and their gradients with respect to the logits.
 
    A loss is a sum over pixels, weight times negative log-likelihood (nll), divided by a normaliser. Logits are
-   (images, classes, pixels) in one Float32Array, labels (images, pixels) in one Uint8Array; every pixel has a class, and every class has
-   pixels in the training set.
+   (images, classes, pixels) in one Float32Array, labels (images, pixels) in one Uint8Array; every pixel
+   has a class, and every class has pixels in the training set.
    `choice` is {method, T, alpha}; `classPixels` are the training set's pixel counts of the classes. */
 "use strict";
 

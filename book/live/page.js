@@ -2,12 +2,12 @@
    a page opened from the disk may start a worker from its own text only, not from a file beside it. */
 
 const TEMPERATURES = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
-const LAST_STEP = 600;
+const HEIGHT = 32, WIDTH = 48;
 const USES = { pat: ["T", "alpha"], size: ["alpha"], cb: [], bms: [], focal: [] };
 
 const live = document.getElementById("live");
 const control = name => document.getElementById(`live-${name}`);
-const parts = (selector, from = live) => [...from.querySelectorAll(selector)];
+const parts = selector => [...live.querySelectorAll(selector)];
 
 let worker, running = false, finished = true; // what is stored with the page is a finished run
 
@@ -24,22 +24,27 @@ function send(message) {
 }
 
 const seed = () => Math.trunc(Math.min(Math.max(+control("seed").value, 0), 9999));
-const reset = () => send({ reset: { seed: seed(), choice: choice() } });
+
+function reset() {
+  running = finished = false; // known here before the worker says so
+  send({ reset: { seed: seed(), choice: choice() } });
+}
 
 /** The picture (H, W) whose pixel k has the colour rgb(k), as the address of a PNG. */
-function png(rgb, width, height) {
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d"), data = context.createImageData(width, height);
-  for (let k = 0; k < width * height; k++) data.data.set([...rgb(k), 255], 4 * k);
+function png(rgb) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
+  const context = canvas.getContext("2d"), data = context.createImageData(WIDTH, HEIGHT);
+  for (let k = 0; k < WIDTH * HEIGHT; k++) data.data.set([...rgb(k), 255], 4 * k);
   context.putImageData(data, 0, 0);
   return canvas.toDataURL();
 }
 
 /** The classes' colours, [r, g, b] each, as the style sheet gives them to the table. */
-const palette = () => parts(".live-swatch").map(swatch => getComputedStyle(swatch).backgroundColor.match(/\d+/g).map(Number));
+const palette = () => parts(".live-swatch").map(
+  swatch => getComputedStyle(swatch).backgroundColor.match(/\d+/g).map(Number));
 
 function drawTiles(column, pictures) {
-  parts(`[data-tile=${column}]`).forEach((tile, k) => { tile.src = png(pictures[k], 48, 32); });
+  parts(`[data-tile=${column}]`).forEach((tile, k) => { tile.src = png(pictures[k]); });
 }
 
 function drawLabels(column, masks) {
@@ -48,7 +53,8 @@ function drawLabels(column, masks) {
 }
 
 function drawScenes({ images, truths, shares }) {
-  drawTiles("scene", images.map(image => pixel => [0, 1, 2].map(channel => 128 * (1 + image[channel * 48 * 32 + pixel]))));
+  const size = HEIGHT * WIDTH; // of one channel, whose values lie around 0
+  drawTiles("scene", images.map(image => pixel => [0, 1, 2].map(channel => 128 * (1 + image[channel * size + pixel]))));
   drawLabels("truth", truths);
   parts(".live-share").forEach((cell, c) => { cell.textContent = percent(shares[c], shares[c] < 0.1 ? 1 : 0); });
 }
@@ -66,13 +72,18 @@ function drawState(state) {
       bar.firstElementChild.style.width = `${100 * values[row]}%`;
       bar.nextElementSibling.textContent = percent(values[row]);
     });
-    // The first value is at step 1, the others are means of ten steps and stand at the last of the ten.
-    const points = side.losses.map((loss, at) => [240 * 10 * at / LAST_STEP, 60 - 60 * Math.min(loss / side.losses[0], 1)]);
-    parts(`[data-loss=${name}]`)[0].setAttribute("points", points.map(point => point.map(x => x.toFixed(1))).join(" "));
+    // The first value is that of step 1, the others are means of some steps and stand at the last of these.
+    const points = side.losses.map((loss, at) => {
+      const x = 240 * at * state.every / state.steps, y = 60 - 60 * Math.min(loss / side.losses[0], 1);
+      return `${x.toFixed(1)},${y.toFixed(1)}`;
+    });
+    parts(`[data-loss=${name}]`)[0].setAttribute("points", points.join(" "));
   });
   control("run").textContent = running ? "Pause" : finished ? "Start again" : "Start";
   const step = Math.min(...state.sides.map(side => side.step));
-  const words = running ? "Learning." : finished ? `Finished after ${step} steps.` : step ? `Paused at step ${step}.` : "Ready.";
+  let words = step ? `Paused at step ${step}.` : "Ready.";
+  if (running) words = "Learning.";
+  if (finished) words = `Finished after ${step} steps.`;
   const status = parts(".live-status")[0];
   if (status.textContent !== words) status.textContent = words; // a screen reader speaks only what has changed
 }
@@ -83,7 +94,7 @@ function describe() {
   live.dataset.method = method;
   const name = control("method").selectedOptions[0].textContent;
   control("name").textContent = parts("[data-name]")[0].textContent = name;
-  control("T-value").textContent = T === 20 ? "20, the paper's" : T;
+  control("T-value").textContent = T;
   control("alpha-value").textContent = alpha.toFixed(1);
   control("T").setAttribute("aria-valuetext", T === 20 ? "20, the paper's" : T);
   for (const name of ["T", "alpha"]) control(name).disabled = !USES[method].includes(name);
@@ -92,13 +103,15 @@ function describe() {
 if (live) {
   control("run").addEventListener("click", () => {
     if (finished) reset();
-    send({ run: !running });
+    running = !running;
+    send({ run: running });
   });
   control("reset").addEventListener("click", reset);
   control("seed").addEventListener("change", () => { control("seed").value = seed(); reset(); });
   for (const name of ["T", "alpha"]) control(name).addEventListener("input", describe);
   for (const name of ["method", "T", "alpha"]) control(name).addEventListener("change", () => {
     describe();
+    finished = false;
     send({ right: choice() });
   });
   parts(".live-controls")[0].addEventListener("submit", event => event.preventDefault());

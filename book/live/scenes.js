@@ -52,7 +52,9 @@ function drawScene(random) {
     if (random() < 0.85) {
       box(left, top, width, horizon + 1 - top, oneOf(PAINTS), BUILDING);
       const pane = random() < 0.5 ? sky : DARK;
-      for (let y = top + 2; y < horizon - 4; y += 3) for (let x = left + 1; x < left + width - 1; x += 3) box(x, y, 1, 2, pane);
+      for (let y = top + 2; y < horizon - 4; y += 3) {
+        for (let x = left + 1; x < left + width - 1; x += 3) box(x, y, 1, 2, pane);
+      }
       box(left + between(1, width - 3), horizon - 3, 2, 4, random() < 0.5 ? DARK : oneOf(PAINTS));
     }
     left += width;

@@ -1,6 +1,8 @@
 /* One seed's scenes, a network that learns them with one loss, and how well it does on scenes it has not seen. */
 "use strict";
 
+// Scenes, network and these numbers were settled with cross-entropy and CB alone, so that they favour neither PAT nor
+// any other method that a reader may choose.
 const TRAINING = 48, HELD_OUT = 16, BATCH = 2, LEARNING_RATE = 0.006;
 const PIXELS = HEIGHT * WIDTH;
 

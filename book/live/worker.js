@@ -17,7 +17,7 @@ function judged(learner) {
 
 function tell() {
   const sides = [left, right].map(({ adam, losses, report }) => ({ step: adam.step, losses, ...report }));
-  postMessage({ running, finished: sides.every(({ step }) => step === STEPS), sides });
+  postMessage({ running, finished: sides.every(({ step }) => step === STEPS), sides, every: EVERY, steps: STEPS });
 }
 
 /** The side that is behind learns one step, or both do. So a method chosen late catches up before they go on. */
@@ -50,6 +50,7 @@ onmessage = ({ data }) => {
   }
   if (data.right) right = side(data.right);
   if ("run" in data) running = data.run && Math.min(left.adam.step, right.adam.step) < STEPS;
+  if (data.run === false) [left, right].forEach(judged); // what is looked at longest is of this very step
   if (running) timer = setTimeout(advance);
   tell();
 };
