@@ -101,7 +101,7 @@ def draw_network(
         _box(axis, _position(place), size, fill)
     left, right = -1.15, 2 * deepest + 1.15
     for (name, size), x in zip(ends.items(), (left, right), strict=True):
-        axis.text(x, 0.42, name, ha="center", va="center", fontsize=9.5, fontweight="bold")
+        axis.text(x, 0.42, name, ha="center", va="center", fontsize=10, fontweight="bold")
         _box(axis, (x, 0), size, "white")
     _arrow(axis, (left, 0), (0, 0), "in and out")
     _arrow(axis, (2 * deepest, 0), (right, 0), "in and out")
@@ -110,7 +110,7 @@ def draw_network(
         passes = kind == "across" and any((start[0], k) in sizes for k in range(start[1] + 1, end[1]))
         _arrow(axis, _position(start), _position(end), kind, bend=-0.22 if passes else 0)
         if kind == "across" and mark:
-            axis.text((first + last) / 2, y, mark, ha="center", va="center", fontsize=9.5, backgroundcolor="white")
+            axis.text((first + last) / 2, y, mark, ha="center", va="center", fontsize=10, backgroundcolor="white")
     legend = {"down": down, "up": up, "across": across}
     lines = [Line2D([], [], linewidth=1.5, label=text, **PATHS[kind]) for kind, text in legend.items()]
     figure.legend(handles=lines, loc="outside lower center", ncols=3, fontsize=10)
@@ -125,7 +125,7 @@ def _position(place: Place) -> tuple[float, float]:
 def _box(axis: Axes, position: tuple[float, float], size: tuple[int, ...], fill: str) -> None:
     channels, height, width = size
     axis.text(
-        *position, f"{channels}\n{height} × {width}", ha="center", va="center", fontsize=9.5, zorder=3,
+        *position, f"{channels}\n{height} × {width}", ha="center", va="center", fontsize=10, zorder=3,
         bbox={"boxstyle": "round,pad=0.3", "facecolor": fill, "edgecolor": "0.4", "linewidth": 0.8},
     )  # fmt: skip
 
