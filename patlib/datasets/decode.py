@@ -37,7 +37,8 @@ BROKEN = (
     AttributeError, AssertionError, TokenError, zlib.error, struct.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
-"""What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes: much of it by oversight."""
+"""What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes of files. Many of these errors
+they raise by oversight."""
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def read_image(path: Path, formats: tuple[str, ...]) -> Image.Image:
 
 
 def read_mask(path: Path, formats: tuple[str, ...], modes: tuple[str, ...] = MASK_MODES) -> np.ndarray:
-    """The values of a mask on disk, (H, W), of a palette image its indices.
+    """The values (H, W) that a mask has on disk; those of a palette image are its indices.
 
     Raises:
         DataError: the file is damaged, of another format, or not a single channel.

@@ -43,7 +43,7 @@ class Source:
     files: tuple[Path, ...]
     splits: Mapping[str, list[Item]]
     told: str = ""
-    """What else the arrays depend on, where that is not this library's to know."""
+    """Text that says what else the arrays depend on, such as the label map and the splits of a reader's own data."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Dataset:
     source: Callable[[Path, str, int], Source]
     """The source in a folder, by protocol and seed."""
     download: Callable[[Path], None] | None = None
-    """Fetches it into a data root, where that can be done."""
+    """Downloads the dataset into a data root; None where that is not possible."""
     key: str = ""
-    """Tells apart what is kept of two datasets that have the same name."""
+    """Part of the name of the prepared folder, which keeps apart two datasets of the same name."""
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:
@@ -159,6 +159,8 @@ def load_pair(
     modes: tuple[str, ...] = MASK_MODES,
 ) -> Pair:
     """Decode an image and its mask, and check that they belong together.
+
+    The chapter ``notebooks/02_from_files_to_batches.md`` does this by hand.
 
     Args:
         image_path: a file that :func:`~patlib.datasets.decode.read_image` takes.
