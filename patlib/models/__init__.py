@@ -24,6 +24,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "attention_unet": AttentionUNet,
     "unetpp": UNetPlusPlus,
 }
+"""The networks by name."""
 
 
 def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
@@ -32,6 +33,15 @@ def build_model(name: str, num_classes: int, width: int = 32, released_head: boo
     ``width`` is the channels of the first level, doubled at each further one; 32 in the released code.
     ``released_head`` belongs to SegNet. Raises ValueError for an unknown name, for sizes that are not positive, and
     for ``released_head`` with another network.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import build_model, count_parameters
+        >>> network = build_model("segnet", num_classes=3, width=4)
+        >>> network(torch.zeros(2, 3, 32, 48)).shape
+        torch.Size([2, 3, 32, 48])
+        >>> count_parameters(network)
+        60443
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")

@@ -21,6 +21,14 @@ class RunConfig(BaseModel):
     The defaults follow the paper where it says something (SegNet, 100 rounds, seed 0) and its released code where it
     does not (width 32, Adam at 1e-3 with a cosine schedule). Batch size and mirroring are ours. A loss parameter left
     at None takes the loss's own default; one that the chosen loss does not have is an error.
+
+    Example:
+        >>> from patlib.trainer import RunConfig
+        >>> config = RunConfig(dataset="camvid", loss="focal", gamma=3, epochs=20)
+        >>> config.loss_parameters
+        {'gamma': 3.0}
+        >>> config.run_path.as_posix()
+        'camvid/focal-segnet-seed0-29cf71b9'
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -65,6 +65,20 @@ def fit(
     ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
     labelled pixel in its train or val split, and for a ``network``, or a ``dataset`` of another name than the
     configuration's, without a folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from patlib.trainer import RunConfig, fit
+        >>> config = RunConfig(
+        ...     dataset="synthetic", image_height=16, image_width=16,
+        ...     loss="ce", model_width=1, epochs=1, batch_size=80,
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     record = fit(config, folder, progress=False)
+        >>> record["dataset"]["images"]
+        {'train': 160, 'val': 40, 'test': 40}
+        >>> len(record["checkpoints"]["best"]["splits"]["test"]["confusion"])
+        10
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:
