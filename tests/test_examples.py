@@ -16,6 +16,7 @@ MODULES = [
 ]
 EXPECTED = {loss.__name__ for loss in LOSSES.values()} | {
     "RunConfig", "SegmentationMetrics", "build_loss", "build_model", "count_class_pixels", "fit", "from_folder",
+    "from_pairs",
 }  # fmt: skip
 
 

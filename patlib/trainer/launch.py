@@ -68,17 +68,20 @@ def fit(
 
     Example:
         >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from patlib.datasets import from_pairs
         >>> from patlib.trainer import RunConfig, fit
-        >>> config = RunConfig(
-        ...     dataset="synthetic", image_height=16, image_width=16,
-        ...     loss="ce", model_width=1, epochs=1, batch_size=80,
+        >>> mask = np.arange(16 * 16).reshape(16, 16) // 32 % 2
+        >>> image = (100 + 100 * mask).astype(np.uint8)
+        >>> dataset = from_pairs(
+        ...     [(image, mask)] * 10, classes=["soil", "crop"], size=(16, 16),
+        ...     name="stripes", progress=False,
         ... )
+        >>> config = RunConfig(loss="ce", model_width=1, epochs=1)
         >>> with TemporaryDirectory() as folder:
-        ...     record = fit(config, folder, progress=False)
-        >>> record["dataset"]["images"]
-        {'train': 160, 'val': 40, 'test': 40}
-        >>> len(record["checkpoints"]["best"]["splits"]["test"]["confusion"])
-        10
+        ...     record = fit(config, folder, dataset, progress=False)
+        >>> record["dataset"]["name"], record["dataset"]["images"]
+        ('stripes', {'train': 8, 'val': 1, 'test': 1})
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:

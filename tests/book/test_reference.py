@@ -2,9 +2,11 @@
 
 import ast
 import importlib
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import page_code
@@ -50,7 +52,7 @@ def members_of(module: str) -> list[str]:
     assert file is not None
     body = ast.parse(Path(file).read_text(encoding="utf-8")).body
     names = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node)]
-    for node, after in zip(body, body[1:], strict=False):
+    for node, after in itertools.pairwise(body):
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             names.append(ast.unparse(target))
@@ -73,10 +75,11 @@ def used_by_notebooks() -> set[str]:
                 for alias in node.names:
                     names.add(full := f"{node.module}.{alias.name}")
                     modules[alias.asname or alias.name] = full
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-                if isinstance(find(modules[node.value.id]), type(ast)):
-                    names.add(f"{modules[node.value.id]}.{node.attr}")
-    return {name for name in names if not isinstance(find(name), type(ast))}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                owner = modules.get(node.value.id)
+                if owner and isinstance(find(owner), ModuleType):
+                    names.add(f"{owner}.{node.attr}")
+    return {name for name in names if not isinstance(find(name), ModuleType)}
 
 
 @pytest.mark.parametrize("room", ROOMS)
