@@ -67,6 +67,27 @@ def from_folder(
 
     Warns:
         UserWarning: a class has no pixel in train, or listed splits leave images out.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from patlib.datasets import from_folder
+        >>> with TemporaryDirectory() as place:
+        ...     for kind in ("images", "masks"):
+        ...         (Path(place) / kind).mkdir()
+        ...         for number in range(10):
+        ...             values = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8) % 2
+        ...             Image.fromarray(values).save(f"{place}/{kind}/{number}.png")
+        ...     dataset = from_folder(
+        ...         f"{place}/images", f"{place}/masks", classes=["soil", "crop"],
+        ...         size=(6, 8), name="field", cache=f"{place}/cache", progress=False,
+        ...     )
+        ...     print({name: len(split) for name, split in dataset.splits.items()})
+        {'train': 8, 'val': 1, 'test': 1}
+        >>> dataset.class_pixels.tolist()
+        [192, 192]
     """
     own = OwnData(
         images=Path(images).expanduser().resolve(), masks=Path(masks).expanduser().resolve(), classes=classes,

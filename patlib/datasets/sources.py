@@ -175,16 +175,23 @@ def load_pair(
     image = read_image(image_path, formats)
     # JPEG changes values near every edge.
     values = read_mask(mask_path, tuple(name for name in formats if name != "JPEG"), modes)
+    return matched(image, values, labels, image_path, mask_path)
+
+
+def matched(
+    image: Image.Image, values: np.ndarray, labels: Mapping[int, int], image_place: Path | str, mask_place: Path | str
+) -> Pair:
+    """A decoded image with the class ids of its mask's values; raises as `load_pair` does, naming the places."""
     height, width = values.shape
     if (width, height) != image.size:
         raise DataError(
-            f"{mask_path}: mask is {width}x{height} (width x height) but its image {image_path} is "
+            f"{mask_place}: mask is {width}x{height} (width x height) but its image {image_place} is "
             f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset."
         )
-    return image, Image.fromarray(to_classes(values, labels, mask_path))
+    return image, Image.fromarray(to_classes(values, labels, mask_place))
 
 
-def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path) -> np.ndarray:
+def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path | str) -> np.ndarray:
     """The class ids (H, W) uint8 of the values that a mask has on disk.
 
     Raises:

@@ -5,18 +5,18 @@ Every method is three steps around one cross-entropy::
     logits --adjust--> logits' --log-softmax--> nll (N,H,W),  p = exp(-nll)
     loss = sum( weight * nll ) / normaliser
 
-========  =============================  ==========================  ====================
-name      adjust (in training)           weight of a pixel           normaliser
-========  =============================  ==========================  ====================
-ce        -                              1                           valid pixels
-focal     -                              (1 - p)^gamma               valid pixels
-cb        -                              w_class                     valid pixels
-cbfocal   -                              w_class (1 - p)^gamma       valid pixels
-bms       + log prior                    1                           valid pixels
-ldam      - margin (true class), times s 1                           valid pixels
-blv       + noise scaled by rarity       1                           valid pixels
-pat       -                              exp((1 - p - eps)/T) / S    images in the batch
-========  =============================  ==========================  ====================
+=======  =====================================  ===========================  ====================
+name     adjust the logits (in training)        weight of a pixel            normaliser
+=======  =====================================  ===========================  ====================
+ce       unchanged                              1                            valid pixels
+focal    unchanged                              (1 - p)^gamma                valid pixels
+cb       unchanged                              w_class                      valid pixels
+cbfocal  unchanged                              w_class (1 - p)^gamma        valid pixels
+bms      plus log prior                         1                            valid pixels
+ldam     minus margin of the true class, x s    1                            valid pixels
+blv      plus noise scaled by rarity            1                            valid pixels
+pat      unchanged                              exp((1 - p - eps)/T) / S     images in the batch
+=======  =====================================  ===========================  ====================
 
 The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel of its weight tensor, so no weight
 here is an (N,L,H,W) tensor: what is kept for the gradient is one log-softmax. Adjusted logits (bms, ldam, blv) are a
@@ -103,10 +103,14 @@ def build_loss(
     A loss is a module: move it with ``.to(device)``. Its class tables are float64, which MPS lacks: there it is
     ``.float().to("mps")``. BLV adds its noise in ``train()`` mode only.
 
-    >>> import torch
-    >>> loss = build_loss("pat", num_classes=3, T=20)
-    >>> round(loss(torch.zeros(1, 3, 2, 2), torch.tensor([[[0, 0], [0, 255]]])).item(), 4)
-    1.1358
+    Example:
+        >>> import torch
+        >>> from patlib.losses import build_loss
+        >>> loss = build_loss("pat", num_classes=3, T=20)
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 255]]])
+        >>> print(f"{loss(logits, target):.4f}")
+        1.1358
     """
     known = loss_parameters(name)
     for key in params:

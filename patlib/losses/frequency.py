@@ -28,6 +28,14 @@ class ClassBalanced(PixelLoss):
 
     ``power`` in place of beta weights by frequency itself, :math:`w_c\propto n_c^{-\text{power}}`, rescaled likewise.
     0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import ClassBalanced
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{ClassBalanced(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.1208
     """
 
     name, label, colour = "cb", "CB", "#029e73"
@@ -75,6 +83,14 @@ class ClassBalancedFocal(ClassBalanced):
     r"""Class-balanced focal loss (Cui et al. 2019 with the softmax focal factor):
     :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
     With ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import ClassBalancedFocal
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{ClassBalancedFocal(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.0537
     """
 
     name, label, colour = "cbfocal", "CBFocal", "#56b4e9"
@@ -104,6 +120,14 @@ class BalancedSoftmax(PixelLoss):
     The loss adjusts whenever it is called; predictions use the raw logits. A class without a training pixel keeps
     the official limit :math:`\pi_c\to0` (it leaves the softmax), with the smallest normal float32 in place of 0 so
     that the loss stays finite should the class turn up. ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import BalancedSoftmax
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{BalancedSoftmax(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.6810
     """
 
     name, label, colour = "bms", "BMS", "#cc78bc"
@@ -134,6 +158,14 @@ class LDAM(PixelLoss):
     Counts are those of the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits
     of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
     ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import LDAM
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{LDAM(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        4.5864
     """
 
     name, label, colour = "ldam", "LDAM", "#ca9161"
@@ -173,6 +205,14 @@ class BLV(PixelLoss):
     read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
     normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
     authors' configuration also counts ignored ones. ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import BLV
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{BLV(3, class_pixels=[90, 9, 1]).eval()(logits, target):.4f}")
+        1.0986
     """
 
     name, label, colour = "blv", "BLV", "#fbafe4"

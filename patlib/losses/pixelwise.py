@@ -17,6 +17,14 @@ class CrossEntropy(PixelLoss):
 
     Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN. With ``reduction`` "sum"
     it is Eq. 3 itself, with "none" :math:`-\log p` of each pixel.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import CrossEntropy
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{CrossEntropy(3)(logits, target):.4f}")
+        1.0986
     """
 
     name, label, colour = "ce", "CE", "#949494"
@@ -29,6 +37,14 @@ class Focal(PixelLoss):
     paper) uses this softmax form, divided by M valid pixels, not by M times L as some libraries do. The gradient
     flows through the modulating factor. ``gamma`` >= 0. With ``reduction`` "none" a pixel costs
     :math:`(1-p)^\gamma(-\log p)`, and "sum" is the sum of these.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import Focal
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{Focal(3, gamma=2.0)(logits, target):.4f}")
+        0.4883
     """
 
     name, label, colour = "focal", "Focal", "#0173b2"
@@ -66,6 +82,14 @@ class PAT(PixelLoss):
     0 <= ``alpha`` <= 1 makes the size weight :math:`1/S^\alpha`: 1 is the paper's, 0 none (pixels are summed). The sum
     is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not react to the
     scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import PAT
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{PAT(3, T=20.0)(logits, target):.4f}")
+        2.2717
     """
 
     name, label, colour = "pat", "PAT", "#d55e00"

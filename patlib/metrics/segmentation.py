@@ -38,6 +38,18 @@ class SegmentationMetrics(Metric):
     Logits that are NaN or plus infinity at a labelled pixel make every score NaN, on any device: the class that
     ``argmax`` picks among them means nothing. Raises ValueError for more than 255 classes with ``ignore_index``
     255, because the pixels of class 255 would be ignored.
+
+    Example:
+        >>> import torch
+        >>> from patlib.metrics import SegmentationMetrics
+        >>> metrics = SegmentationMetrics(num_classes=3)
+        >>> predicted = torch.tensor([[[0, 0, 1], [1, 2, 0]]])
+        >>> target = torch.tensor([[[0, 0, 1], [1, 1, 255]]])
+        >>> metrics.update(predicted, target)
+        >>> print(f"{metrics.compute()['miou']:.4f}")
+        0.5556
+        >>> metrics.compute()["iou"].tolist()
+        [1.0, 0.6666666666666666, 0.0]
     """
 
     full_state_update = False

@@ -25,6 +25,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "attention_unet": AttentionUNet,
     "unetpp": UNetPlusPlus,
 }
+"""The networks by name."""
 
 
 def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
@@ -33,6 +34,15 @@ def build_model(name: str, num_classes: int, width: int = 32, released_head: boo
     ``width`` is the number of channels at the first level, which doubles at each further level; 32 in the released
     code. ``released_head`` is an option of SegNet alone. Raises ValueError for an unknown name, for fewer than two
     classes, for a width below 1, and for ``released_head`` with another network.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import build_model, count_parameters
+        >>> network = build_model("segnet", num_classes=3, width=4)
+        >>> network(torch.zeros(2, 3, 32, 48)).shape
+        torch.Size([2, 3, 32, 48])
+        >>> count_parameters(network)
+        60443
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")

@@ -38,6 +38,14 @@ class RunConfig(BaseModel):
     ``RunConfig(loss="focal", loss_parameters={"gamma": 3})``, and both are dumped as ``{"loss": "focal", "gamma": 3.0,
     ...}``. So a record states what a command line states. A parameter that is None takes the loss's own default, and
     one that the chosen loss does not have is an error.
+
+    Example:
+        >>> from patlib.trainer import RunConfig
+        >>> config = RunConfig(dataset="camvid", loss="focal", gamma=3, epochs=20)
+        >>> config.loss_parameters
+        {'gamma': 3.0}
+        >>> config.run_path.as_posix()
+        'camvid/focal-segnet-seed0-29cf71b9'
     """
 
     model_config = ConfigDict(

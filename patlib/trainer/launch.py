@@ -65,6 +65,23 @@ def fit(
     ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
     labelled pixel in its train or val split, and for a ``network``, or a ``dataset`` of another name than the
     configuration's, without a folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from patlib.datasets import from_pairs
+        >>> from patlib.trainer import RunConfig, fit
+        >>> mask = np.arange(16 * 16).reshape(16, 16) // 32 % 2
+        >>> image = (100 + 100 * mask).astype(np.uint8)
+        >>> dataset = from_pairs(
+        ...     [(image, mask)] * 10, classes=["soil", "crop"], size=(16, 16),
+        ...     name="stripes", progress=False,
+        ... )
+        >>> config = RunConfig(loss="ce", model_width=1, epochs=1)
+        >>> with TemporaryDirectory() as folder:
+        ...     record = fit(config, folder, dataset, progress=False)
+        >>> record["dataset"]["name"], record["dataset"]["images"]
+        ('stripes', {'train': 8, 'val': 1, 'test': 1})
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:
