@@ -18,7 +18,8 @@ from patlib.datasets import Split
 class DeviceSplit:
     """A split as uint8 tensors on a device: images (M,H,W,3) and masks (M,H,W).
 
-    ``rank`` of ``world_size`` processes says which share of the batches is this one's.
+    ``rank`` of ``world_size`` processes says which share of the batches is this one's. The chapter
+    ``notebooks/07_the_trainer.md`` shows why a split stays in bytes and lies on the device.
     """
 
     def __init__(self, split: Split, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
