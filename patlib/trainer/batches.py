@@ -19,7 +19,8 @@ from patlib.datasets import Split
 class DeviceSplit:
     """A split as uint8 tensors on a device: images (M,H,W,3) and masks (M,H,W).
 
-    This process is number ``rank`` of ``world_size`` processes, and takes its share of the batches.
+    This process is number ``rank`` of ``world_size`` processes, and takes its share of the batches. The chapter
+    ``notebooks/07_the_trainer.md`` shows why a split stays in bytes and lies on the device.
     """
 
     def __init__(self, split: Split, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
