@@ -37,7 +37,8 @@ def table(
         else:
             shown = tables.summary(name, scores)
         if write:
-            tables.export(write, name, scores, shown)
-        protocol = tables.grid_protocol(name, base, numbers, out)
-    say(f"{protocol}; {checkpoint} checkpoint, {split} split")
+            tables.export(write, scores, shown)
+        runs = tables.grid_runs(name, base, numbers)
+        protocol, caption = tables.run_protocol(runs, out), tables.run_caption(runs, out, checkpoint, split)
+    say(f"{protocol}\n{caption}")
     say(shown.to_string())

@@ -116,6 +116,22 @@ def prediction_figure(
     return figure
 
 
+def seed_dots(axis: Axes, values: Mapping[str, Sequence[float]], colours: Mapping[str, str], label: str) -> None:
+    """Every seed of each method as a dot and their mean as a line, so that n and the spread are seen, not stated.
+
+    ``values`` holds the scores of a method, one a seed, in the order in which the methods stand from the top; a seed
+    has the same place in each row that has as many. Beside its name each row says how many there are.
+    """
+    for row, (name, scores) in enumerate(values.items()):
+        places = row + np.linspace(-0.2, 0.2, len(scores)) * (len(scores) > 1)
+        axis.plot(scores, places, "o", color=colours[name], markersize=5)
+        if len(scores):
+            axis.plot([np.mean(scores)] * 2, [row - 0.35, row + 0.35], color=colours[name], linewidth=2)
+    axis.set_yticks(range(len(values)), [f"{name}  (n = {len(scores)})" for name, scores in values.items()])
+    axis.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
+    axis.grid(axis="x", color="0.92")
+
+
 def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """(H,W,3) uint8: wrong pixels in one colour over the faded image (H,W,3), pixels without a true label in grey."""
     picture = np.repeat(255 - (255 - image.mean(axis=2, keepdims=True)) * 0.25, 3, axis=2).astype(np.uint8)
