@@ -86,7 +86,7 @@ notebooks: executed  ## (maintainers) store the executed notebooks beside their 
 gpu:  ## benchmarks and runs of the studies for MINUTES=60, without network; at full scale on a GPU
 	env -u OMP_NUM_THREADS PYTHONPATH=$(CURDIR) $(or $(wildcard $(BIN)/python),$(PYTHON)) benchmarks/gpu.py --minutes $(or $(MINUTES),60)
 
-exercises: env  ## copy the notebooks, without solutions, into exercises/ (copies already there are kept)
+exercises: env  ## copy the notebooks, without solutions and with their checks, into exercises/ (copies already there are kept)
 	@$(BIN)/python book/exercises.py notebooks exercises
 
 test: env  ## lint, types, unit tests, and every stored notebook run again
