@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from patlib.datasets import IGNORE_INDEX, DatasetSpec, colourise
 from patlib.losses import LOSSES
 
-METHOD_COLOURS = {name: loss.colour for name, loss in LOSSES.items()}
+
+class _OfEachLoss(Mapping[str, str]):
+    """An attribute of every loss by the loss's name, read when it is asked for: one added since has its own."""
+
+    def __init__(self, attribute: str) -> None:
+        self._attribute = attribute
+
+    def __getitem__(self, name: str) -> str:
+        return getattr(LOSSES[name], self._attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LOSSES)
+
+    def __len__(self) -> int:
+        return len(LOSSES)
+
+
+METHOD_COLOURS = _OfEachLoss("colour")
 """One colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
 
-METHOD_LABELS = {name: loss.label for name, loss in LOSSES.items()}
+METHOD_LABELS = _OfEachLoss("label")
 """The methods' names as the paper writes them."""
 
 ERROR_COLOUR = (213, 94, 0)
@@ -31,6 +50,8 @@ def use_style() -> None:
         "figure.dpi": 100, "figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False,
         "axes.titlesize": "medium", "legend.frameon": False,
     })  # fmt: skip
+    if get_ipython() is not None:
+        set_matplotlib_formats("retina")  # 200 dots an inch, shown at the size of 100
 
 
 def image_rows(rows: Mapping[str, Sequence[np.ndarray]], spec: DatasetSpec, width: float = 9.0) -> Figure:

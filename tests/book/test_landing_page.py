@@ -1,12 +1,15 @@
 """The landing page has no cells, so the numbers of its findings are recomputed here from the stored records."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from live_picture import LIVE, script
 
+from patlib import losses
 from patlib.experiments.bootstrap import class_scores
 from patlib.experiments.grids import GRIDS, Cell, cell_config
 from patlib.experiments.studies import CE, PAT, get_study
@@ -87,3 +90,21 @@ def test_the_number_of_deviations() -> None:
     read = [row for row in DEVIATIONS if row.kind == "read in code"]
     assert (len(DEVIATIONS), len(read), len(PRINTED_DEVIATIONS)) == (31, 15, 16)
     says("31 differences, each with a check: 15 were read in the released code", "16 are found in the paper's own text")
+
+
+def test_the_live_picture_is_shown_and_needs_nothing_from_outside() -> None:
+    assert "```{raw} html :file: live/panel.html ```" in PAGE
+    panel = (LIVE / "panel.html").read_text(encoding="utf-8")
+    images = re.findall(r"<img [^>]*>", panel)
+    assert images and all('src="data:image/png;base64,' in image and 'alt="Scene ' in image for image in images)
+    for text in (panel, script(), (LIVE / "live.css").read_text(encoding="utf-8")):
+        assert not re.search(r"https?:|//\w+\.|import\(|importScripts|fetch\(|url\(", text)
+
+
+def test_the_live_picture_begins_with_the_paper_s_method() -> None:
+    panel = (LIVE / "panel.html").read_text(encoding="utf-8")
+    (temperatures,) = re.findall(r"TEMPERATURES = (\[.*?\]);", (LIVE / "page.js").read_text(encoding="utf-8"))
+    (place,) = re.findall(r'id="live-T"[^>]* value="(\d+)"', panel)
+    assert json.loads(temperatures)[int(place)] == losses.PAT(2).T == 20
+    assert re.search(r'id="live-alpha"[^>]* value="1"', panel) and losses.PAT(2).alpha == 1
+    assert '<option value="pat" selected' in panel

@@ -71,6 +71,19 @@ def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
     assert problems == []
 
 
+def test_the_first_page_learns_when_it_is_started(browser: Browser) -> None:
+    page = browser.new_page()
+    with listening(page, "file:") as problems:
+        page.goto((BOOK / "intro.html").as_uri(), wait_until="load")
+        page.click("#live-reset")
+        page.get_by_text("Ready.").wait_for()
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_function("() => +document.querySelector('[data-step=right]').textContent >= 10", timeout=120_000)
+        page.get_by_role("button", name="Pause").click()
+        assert problems == []
+    page.close()
+
+
 @pytest.fixture
 def chart(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Locator]:
     """The explorer of notebook 04, in a window as wide as the parameter says, or 1280 pixels."""
