@@ -1,8 +1,6 @@
 """A reader's own images: two folders, one of images and one of masks, described in Python or in a ``patlib.toml``.
 
-An image and a mask belong together when their paths below the two folders are the same except for what comes after
-the last dot, and for the endings that are stated, such as ``_mask``. That path is the pair's name. A file without
-a partner is an error, and none is left out silently.
+``own_pairs`` finds which image and mask belong together.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from patlib.datasets.decode import ARRAY
+from patlib.datasets.own_pairs import find_pairs
 from patlib.datasets.palette import distinct_colours
 from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
@@ -26,8 +24,6 @@ from patlib.datasets.splits import grouped
 
 FILE = "patlib.toml"
 FORMATS = ("PNG", "JPEG", "TIFF")
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ARRAY)
-MASKS = (".png", ".tif", ".tiff", ARRAY)
 MODES = ("L", "P", "1", "I;16", "I;16B", "I")
 """Pillow's modes of masks: grey of 1, 8, 16 or 32 bits, and palettes, whose indices count."""
 
@@ -132,29 +128,21 @@ class OwnData:
         Raises:
             DataError: a file has no partner, no known suffix or another's name, or a split is not what was told.
         """
-        images = _files(self.images, IMAGES, self.image_suffix)
-        masks = _files(self.masks, MASKS, self.mask_suffix)
-        for here, there, folder, kind in ((images, masks, self.masks, "mask"), (masks, images, self.images, "image")):
-            for name in sorted(here.keys() - there.keys()):
-                suffix = self.mask_suffix if kind == "mask" else self.image_suffix
-                raise DataError(
-                    f"{here[name]} has no {kind}: expected {folder / name}{suffix} with one of the suffixes "
-                    f"{', '.join(MASKS if kind == 'mask' else IMAGES)}"
-                )
-        splits = self._split(sorted(images), seed)
+        pairs = find_pairs(self.images, self.masks, self.image_suffix, self.mask_suffix)
+        splits = self._split(list(pairs), seed)
         for split in SPLITS:
             if not splits.get(split):
                 raise DataError(
-                    f"{self.slug}: the {split} split is empty ({len(images)} images in all); there must be train, val "
+                    f"{self.slug}: the {split} split is empty ({len(pairs)} images in all); there must be train, val "
                     "and test. State them as splits, or draw them with other fractions, another seed, smaller groups"
                 )
         for split in splits:
             if split != slug(split):
                 raise DataError(f"{self.slug}: a split is named with letters, digits, '-' and '_'; got {split!r}")
         labels = self.labels()
-        load = {name: partial(load_pair, images[name], masks[name], labels, FORMATS, MODES) for name in images}
+        load = {name: partial(load_pair, *pair, labels, FORMATS, MODES) for name, pair in pairs.items()}
         items = {split: [Item(name, load[name]) for name in names] for split, names in splits.items()}
-        files = tuple(path for names in splits.values() for name in names for path in (images[name], masks[name]))
+        files = tuple(path for names in splits.values() for name in names for path in pairs[name])
         common = Path(os.path.commonpath([self.images, self.masks]))
         return Source(common, files, items, told=repr((labels, splits)))
 
@@ -246,31 +234,6 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
         return OwnData(**told, name=folder.name).dataset()
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: {error}") from error
-
-
-def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Path]:
-    """The files of one kind by name; hidden ones are not looked at."""
-    if not folder.is_dir():
-        raise DataError(f"the folder {folder} is missing")
-    files: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if any(part.startswith(".") for part in inside.parts):
-            continue
-        if path.is_dir():
-            if path.is_symlink():
-                raise DataError(f"{path} is a link to a folder, which is not followed: move the folder there")
-            continue
-        if path.suffix.lower() not in suffixes:
-            raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
-        name = inside.with_suffix("").as_posix()
-        if not name.endswith(ending):
-            raise DataError(f"{path}: its name does not end in {ending!r} as was told; take it out of {folder}")
-        name = name.removesuffix(ending)
-        if name in files:
-            raise DataError(f"{path} and {files[name]} have the same name {name!r}; keep one of them")
-        files[name] = path
-    return files
 
 
 def _listed(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:

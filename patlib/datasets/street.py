@@ -7,7 +7,7 @@ look like poles; a cyclist's upper body is a person's. Light, haze, shadows and 
 Only additions, multiplications, divisions and comparisons are used, so that a seed gives the same bytes on every
 machine: `sin`, `exp` and sums may differ in the last bit from one processor to the next.
 
-Shapes use H rows, W columns; h and w are those of a window, the part of the picture that a shape can touch.
+`street_canvas.py` has the empty picture, and the shapes that everything is made of.
 """
 
 from __future__ import annotations
@@ -15,16 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from patlib.datasets.spec import IGNORE_INDEX
+from patlib.datasets.street_canvas import ALL, COLUMNS, HEIGHT, ROWS, WIDTH, Area, Canvas, box, disc, window_of
 
-HEIGHT, WIDTH = 128, 192
 SKY, BUILDING, ROAD, SIDEWALK, VEGETATION, CAR, POLE, SIGN, PERSON, BICYCLIST = range(10)
-
-Area = tuple[tuple[slice, slice], np.ndarray]
-"""A window of the picture, and (h, w) bool: which of its pixels are meant."""
-
-ROWS = np.arange(HEIGHT, dtype=np.float32)[:, None] + 0.5
-COLUMNS = np.arange(WIDTH, dtype=np.float32)[None, :] + 0.5
-ALL = (slice(None), slice(None))
 
 
 def _colours(codes: str) -> np.ndarray:
@@ -55,33 +48,11 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return scene.develop(), scene.mask
 
 
-def box(left: float, top: float, width: float, height: float) -> Area:
-    """An upright rectangle."""
-    window = _window(left, top, left + width, top + height)
-    return window, np.ones((ROWS[window[0]].size, COLUMNS[:, window[1]].size), dtype=bool)
-
-
-def disc(x: float, y: float, radius_x: float, radius_y: float, limit: float | np.ndarray = 1) -> Area:
-    """An ellipse; a limit (H, W) around 1 makes its edge ragged."""
-    reach = max(1.0, float(np.max(limit)))
-    window = _window(x - reach * radius_x, y - reach * radius_y, x + reach * radius_x, y + reach * radius_y)
-    distance = ((COLUMNS[:, window[1]] - x) / radius_x) ** 2 + ((ROWS[window[0]] - y) / radius_y) ** 2
-    return window, distance < (limit[window] if isinstance(limit, np.ndarray) else limit)
-
-
-def _window(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-    """The pixels whose centres lie between these edges, as far as they are in the picture."""
-    rows, columns = (max(0, round(top)), max(0, round(bottom))), (max(0, round(left)), max(0, round(right)))
-    return slice(*rows), slice(*columns)
-
-
-class Scene:
-    """One picture in the making: colours, labels, and where the camera stands."""
+class Scene(Canvas):
+    """One street: where the camera stands, and all that it sees."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.image = np.zeros((HEIGHT, WIDTH, 3), dtype=np.float32)
-        self.mask = np.full((HEIGHT, WIDTH), IGNORE_INDEX, dtype=np.uint8)
+        super().__init__(rng)
         self.horizon = HEIGHT * rng.uniform(0.36, 0.48)
         self.vanishing = WIDTH * rng.uniform(0.32, 0.68)
         # In metres: height of the camera, the edges of the road to its left and right, the width of the sidewalks.
@@ -96,20 +67,6 @@ class Scene:
         self.ahead = self.camera * HEIGHT / below
         self.below = ROWS > self.horizon
         self.fine, self.coarse = self.cloud(40), self.cloud(14)
-
-    def pick(self, colours: np.ndarray) -> np.ndarray:
-        """One of the colours, a little changed."""
-        change = self.rng.uniform(-0.06, 0.06, 3).astype(np.float32)
-        return np.clip(colours[self.rng.integers(len(colours))] + change, 0, 1)
-
-    def cloud(self, cells: int) -> np.ndarray:
-        """(H, W) smooth random field in -1..1, `cells` bumps across."""
-        values = self.rng.uniform(-1, 1, (cells * HEIGHT // WIDTH + 2, cells + 2)).astype(np.float32)
-        x, y = COLUMNS * (cells / WIDTH), ROWS * (cells / WIDTH)
-        left, top = x[0].astype(int), y[:, 0].astype(int)
-        x, y = x - left, y - top[:, None]
-        values = values[:, left] * (1 - x) + values[:, left + 1] * x
-        return values[top] * (1 - y) + values[top + 1] * y
 
     def paint(self, area: Area, colour: np.ndarray, label: int, nearness: float = 1.0) -> None:
         """Give an area a colour, (3,) or (h, w, 3), veiled by haze where far, and a label."""
@@ -152,7 +109,7 @@ class Scene:
             width, near = self.rng.uniform(14, 46), 0.0
             if self.rng.random() < 0.84:
                 near = abs(x + width / 2 - self.vanishing) / WIDTH
-                window = _window(x, 0, x + width, HEIGHT)
+                window = window_of(x, 0, x + width, HEIGHT)
                 away = abs(COLUMNS[:, window[1]] - self.vanishing)
                 rise = self.rng.uniform(3.5, 22) / wall * (0.35 * away + 0.65 * near * WIDTH)
                 front = (ROWS < self.horizon + away * self.camera / wall) & (ROWS > self.horizon - rise)
@@ -267,13 +224,3 @@ class Scene:
         edge = HEIGHT - high * (1 - ((COLUMNS - middle) / (0.7 * WIDTH)) ** 2)
         shine = np.clip((ROWS - edge) / high, 0, 1)[..., None]
         self.paint((ALL, edge < ROWS), self.pick(PAINTS) * (0.9 - 0.5 * shine), IGNORE_INDEX)
-
-    def develop(self) -> np.ndarray:
-        """Light, lens and sensor: (H, W, 3) uint8."""
-        light = self.rng.uniform(0.65, 1.15) * self.rng.uniform(0.93, 1.07, 3).astype(np.float32)
-        corner = ((COLUMNS / WIDTH - 0.5) ** 2 + (ROWS / HEIGHT - 0.5) ** 2)[..., None]
-        seen = self.image * light * (1 - 0.3 * corner) * (1 + 0.08 * self.cloud(4)[..., None])
-        # The sum of two uniform draws is close enough to Gaussian noise, and needs no exp.
-        grain = self.rng.random((2, HEIGHT, WIDTH, 3), dtype=np.float32)
-        seen += 2 * self.rng.uniform(0.03, 0.1) * (grain[0] + grain[1] - 1)
-        return (np.clip(seen, 0, 1) * 255 + 0.5).astype(np.uint8)

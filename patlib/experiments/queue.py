@@ -6,19 +6,18 @@ epoch the next time. Several queues may share a folder: a run is made under its 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import torch
 
 from patlib.experiments.cell import hold_run, is_there
+from patlib.experiments.child import Child, environments
 from patlib.experiments.durations import Durations
 from patlib.experiments.progress import one_line, spoken
 from patlib.experiments.worker import BUSY, DONE, NO_DATA
@@ -100,33 +99,13 @@ def run_queue(
     return queue.result
 
 
-@dataclass
-class _Child:
-    """One run in a process of its own."""
-
-    config: RunConfig
-    process: subprocess.Popen
-    said: IO[str]
-    errors: IO[str]
-    began: float
-
-    def message(self) -> str:
-        """What it printed, or the end of its errors if it had no time to."""
-        texts = []
-        for file in (self.said, self.errors):
-            file.seek(0)
-            texts.append(file.read().strip())
-            file.close()
-        return texts[0] or one_line(texts[1]) or "it said nothing"
-
-
 class _Queue:
     def __init__(self, runs: Path, records: Path, workers: int, nice: int, say: Callable[[str], object]) -> None:
         self.runs, self.records, self.workers, self.nice, self.say = runs, records, workers, nice, say
-        self.environments = _environments(workers)
+        self.environments = environments(workers)
         self.threads = 1 if torch.cuda.is_available() else int(self.environments[0]["OMP_NUM_THREADS"])
         self.waiting: list[RunConfig] = []
-        self.running: dict[int, _Child] = {}
+        self.running: dict[int, Child] = {}
         self.looked: dict[Path, float] = {}  # when a run was last seen to be another process's
         self.absent: set[str] = set()
         self.result = QueueResult()
@@ -167,7 +146,7 @@ class _Queue:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
-            self._close(child)
+            child.close()
             if is_there(child.config, self.runs):  # it ended on its own just before
                 keep_record(child.config, self.runs, self.records)
                 self.result.done += 1
@@ -206,20 +185,18 @@ class _Queue:
                 return config
         return None
 
-    def _start(self, config: RunConfig, slot: int) -> _Child:
-        said, errors = _temporary(), _temporary()
-        process = subprocess.Popen(
-            [*WORKER, config.model_dump_json(), str(self.runs), str(self.nice)],
-            stdin=subprocess.PIPE, stdout=said, stderr=errors, env=self.environments[slot],
-        )  # fmt: skip
+    def _start(self, config: RunConfig, slot: int) -> Child:
+        child = Child.begin(
+            (*WORKER, config.model_dump_json(), str(self.runs), str(self.nice)), config, self.environments[slot]
+        )
         seconds = self.durations.of(config)
         about = "" if seconds is None else f", about {spoken(seconds / self.threads)}"
         self._tell(f"began {config.run_name}{about}")
-        return _Child(config, process, said, errors, time.monotonic())
+        return child
 
-    def _ended(self, child: _Child) -> None:
+    def _ended(self, child: Child) -> None:
         config, status = child.config, child.process.returncode
-        message = self._close(child)
+        message = child.close()
         if is_there(config, self.runs):
             keep_record(config, self.runs, self.records)
             self.durations.add(read_record(self.records / config.run_path / "record.json", config))
@@ -241,11 +218,6 @@ class _Queue:
             self.result.failed.append((config.run_name, one_line(message)))
             self._tell(f"failed {config.run_name}: {one_line(message)}")
 
-    def _close(self, child: _Child) -> str:
-        if child.process.stdin:
-            child.process.stdin.close()
-        return child.message()
-
     def _found(self, config: RunConfig) -> None:
         self.result.there += 1
         if not is_there(config, self.records):
@@ -260,17 +232,3 @@ class _Queue:
 
     def _tell(self, text: str) -> None:
         self.say(f"{time.strftime('%H:%M')} {text}")
-
-
-def _temporary() -> IO[str]:
-    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-
-
-def _environments(workers: int) -> Sequence[dict[str, str]]:
-    """The environment of each worker: its GPU, in turn, or its share of the processors."""
-    if torch.cuda.is_available():
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        gpus = visible or [str(number) for number in range(torch.cuda.device_count())]
-        return [{**os.environ, "CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(workers)]
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-    return [{**os.environ, "OMP_NUM_THREADS": threads}] * workers

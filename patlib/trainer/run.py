@@ -21,6 +21,7 @@ from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import Forgetting
 from patlib.trainer.group import open_fabric, prepare_for_group
 from patlib.trainer.machine import machine_facts
+from patlib.trainer.moments import load_moments, named_moments
 
 
 @dataclass
@@ -140,7 +141,11 @@ def keep(run: Run) -> None:
         "scaler": run.fabric.strategy.precision.state_dict(),
         "machines": run.machines,
     }
-    shared = {**run.network.state_dict(), **_moments(run), "order": run.order_before}
+    shared = {
+        **run.network.state_dict(),
+        **named_moments(run.network, run.optimizer.optimizer),
+        "order": run.order_before,
+    }
     state.write_state(run.folder, state.State(shared, own, facts), run.steps, run.best, run.fabric)
     run.kept = time.perf_counter()
 
@@ -156,7 +161,7 @@ def take_up(run: Run) -> bool:
         return False
     shared, own, facts = found
     run.network.load_state_dict({name: shared[name] for name in run.network.state_dict()})
-    _load_moments(run, shared, facts["learning_rate"])
+    load_moments(run.network, run.optimizer.optimizer, shared, facts["learning_rate"])
     for name, buffer in run.network.named_buffers():
         if f"buffer {name}" in own:
             buffer.copy_(own[f"buffer {name}"])
@@ -173,30 +178,6 @@ def take_up(run: Run) -> bool:
     if run.fabric.device.type == "cuda":
         torch.cuda.set_rng_state(own["random on the device"], run.fabric.device)
     return True
-
-
-def _moments(run: Run) -> dict[str, Tensor]:
-    """Adam's state by the parameter's name."""
-    known = run.optimizer.optimizer.state
-    return {
-        f"optimizer {moment} {name}": value
-        for name, parameter in run.network.named_parameters()
-        for moment, value in known.get(parameter, {}).items()
-    }
-
-
-def _load_moments(run: Run, shared: dict[str, Tensor], learning_rate: float) -> None:
-    moments: dict[int, dict[str, Tensor]] = {}
-    for index, (name, parameter) in enumerate(run.network.named_parameters()):
-        for moment in ("step", "exp_avg", "exp_avg_sq"):
-            if (value := shared.get(f"optimizer {moment} {name}")) is not None:
-                # In the parameter's memory format, as Adam would have made it.
-                moments.setdefault(index, {})[moment] = (
-                    value if moment == "step" else torch.empty_like(parameter, requires_grad=False).copy_(value)
-                )
-    groups = run.optimizer.optimizer.state_dict()["param_groups"]
-    groups[0]["lr"] = learning_rate
-    run.optimizer.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _loss(config: RunConfig, dataset: PreparedDataset, device: torch.device) -> PixelLoss:

@@ -1,33 +1,15 @@
-"""Preparing: what the arrays hold, what is refused, and what survives crashes, changes and company."""
+"""Preparing: what the arrays hold, when they are made anew, and what may be asked for."""
 
-import errno
-import json
-import os
-import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from camvid_copy import left_overs, one_image, prepare_camvid
+from PIL import Image
 
-from patlib.datasets import DataError, PreparedDataset, camvid, prepare, prepared
+from patlib.datasets import DataError, camvid, prepare, prepared
 from patlib.datasets import cache as store
 from patlib.datasets.contact_sheet import contact_sheet
-
-
-def prepare_camvid(root: Path | None, size: tuple[int, int] = (6, 8)) -> PreparedDataset:
-    return prepare("camvid", size, root, progress=False)
-
-
-def one_image(root: Path) -> tuple[Path, Path]:
-    folder = root / "camvid"
-    return folder / "train" / "train1.png", folder / "trainannot" / "train1.png"
-
-
-def left_overs(tmp_path: Path) -> list[str]:
-    cache = tmp_path / "cache"
-    return sorted(path.name for path in cache.iterdir()) if cache.exists() else []
 
 
 def test_arrays_have_the_asked_size_and_cannot_be_written(camvid_root: Path) -> None:
@@ -140,67 +122,6 @@ def test_no_data_says_where_it_looked_and_how_to_get_them(tmp_path: Path, monkey
         prepare_camvid(None)
 
 
-@pytest.mark.parametrize("tolerant", [False, True], ids=["", "although-pillow-was-told-to-accept-it"])
-@pytest.mark.parametrize("half", [0, 1], ids=["image", "mask"])
-def test_a_truncated_file_is_named_and_leaves_no_cache(
-    camvid_root: Path, tmp_path: Path, half: int, tolerant: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
-    path = one_image(camvid_root)[half]
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DataError, match=rf"{path}: cannot be read as an image"):
-        prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == []
-    assert ImageFile.LOAD_TRUNCATED_IMAGES is tolerant
-
-
-def test_a_truncated_jpeg_is_refused(camvid_root: Path) -> None:
-    path = one_image(camvid_root)[0]
-    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(path.with_suffix(".jpg"))
-    path.unlink()
-    jpeg = path.with_suffix(".jpg")
-    jpeg.write_bytes(jpeg.read_bytes()[:-60])
-    with pytest.raises(DataError, match=rf"{jpeg}: cannot be read as an image"):
-        prepare_camvid(camvid_root)
-
-
-def test_a_file_that_is_no_image_is_named(camvid_root: Path) -> None:
-    path = one_image(camvid_root)[0]
-    path.write_text("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(DataError, match=rf"{path}: cannot be read as an image"):
-        prepare_camvid(camvid_root)
-
-
-def test_a_mask_value_outside_the_table_is_named(camvid_root: Path, tmp_path: Path) -> None:
-    mask = one_image(camvid_root)[1]
-    Image.fromarray(np.full((12, 16), 17, dtype=np.uint8)).save(mask)
-    with pytest.raises(DataError, match=rf"{mask}: mask holds the value 17; allowed are \[0, 1, .* 11\]"):
-        prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == []
-
-
-@pytest.mark.parametrize("mode", ["RGB", "P"])
-def test_a_mask_of_colours_is_refused(camvid_root: Path, mode: str) -> None:
-    mask = one_image(camvid_root)[1]
-    Image.new("RGB", (16, 12)).convert(mode).save(mask)
-    with pytest.raises(DataError, match=rf"{mask}: expected a label mask .*got mode '{mode}'"):
-        prepare_camvid(camvid_root)
-
-
-def test_an_image_and_mask_of_different_sizes_are_refused(camvid_root: Path) -> None:
-    image, mask = one_image(camvid_root)
-    Image.fromarray(np.zeros((12, 15), dtype=np.uint8)).save(mask)
-    with pytest.raises(DataError, match=rf"{mask}: mask is 15x12 .*its image {image} is 16x12"):
-        prepare_camvid(camvid_root)
-
-
-def test_an_empty_split_is_named(camvid_root: Path) -> None:
-    (camvid_root / "camvid" / "val.txt").write_text("\n")
-    with pytest.raises(DataError, match="camvid: the val split is empty"):
-        prepare_camvid(camvid_root)
-
-
 @pytest.mark.parametrize("size", [(0, 8), (6, -1)])
 def test_an_impossible_size_is_refused(camvid_root: Path, size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"size is \(height, width\)"):
@@ -210,136 +131,3 @@ def test_an_impossible_size_is_refused(camvid_root: Path, size: tuple[int, int])
 def test_a_protocol_the_dataset_lacks_is_refused(camvid_root: Path) -> None:
     with pytest.raises(ValueError, match="camvid has no protocol 'paper'; it has official"):
         prepare("camvid", root=camvid_root, protocol="paper")
-
-
-def test_a_flipped_byte_in_an_array_is_noticed(camvid_root: Path) -> None:
-    path = prepare_camvid(camvid_root).folder / "val_masks.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(
-        DataError, match=rf"{path}: its content has changed.*Delete the folder {path.parent} and prepare"
-    ):
-        prepare_camvid(camvid_root)
-
-
-@pytest.mark.parametrize("name", ["train_images.npy", "test_masks.npy"])
-def test_a_shortened_or_missing_array_is_noticed(camvid_root: Path, name: str) -> None:
-    path = prepare_camvid(camvid_root).folder / name
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1])
-    with pytest.raises(DataError, match=rf"{path}: expected {len(whole)} bytes, found {len(whole) - 1}"):
-        prepare_camvid(camvid_root)
-    path.unlink()
-    with pytest.raises(DataError, match=rf"{path}: expected {len(whole)} bytes, found None"):
-        prepare_camvid(camvid_root)
-
-
-@pytest.mark.parametrize("content", ["", "{}", '{"format": '], ids=["empty", "no-format", "cut"])
-def test_a_broken_manifest_is_named(camvid_root: Path, content: str) -> None:
-    path = prepare_camvid(camvid_root).folder / "manifest.json"
-    path.write_text(content)
-    with pytest.raises(DataError, match=rf"{path}: cannot be read .*Delete the folder"):
-        prepare_camvid(camvid_root)
-
-
-def test_the_manifest_is_readable_and_complete(camvid_root: Path) -> None:
-    folder = prepare_camvid(camvid_root).folder
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert set(manifest) == {"format", "dataset", "size", "source", "splits", "arrays"}
-    assert set(manifest["arrays"]) == {path.name for path in folder.glob("*.npy")}
-    assert manifest["splits"]["val"]["names"] == ["val0", "val1"]
-
-
-def test_a_crash_half_way_leaves_nothing(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(store, "_publish", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == []
-
-
-def test_of_two_at_once_one_prepares_and_the_other_waits(
-    camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    second: list[threading.Thread] = []
-    results: list[PreparedDataset] = []
-    publish = store._publish
-
-    def publish_with_company(work: Path, folder: Path) -> None:
-        assert not second, "the other prepared it, too"
-        second.append(threading.Thread(target=lambda: results.append(prepare_camvid(camvid_root))))
-        second[0].start()
-        second[0].join(timeout=0.3)
-        publish(work, folder)
-
-    monkeypatch.setattr(store, "_publish", publish_with_company)
-    results.append(prepare_camvid(camvid_root))
-    second[0].join(timeout=20)
-    assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8-official"]
-    assert np.array_equal(results[0].splits["train"].masks, results[1].splits["train"].masks)
-
-
-def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_root: Path, tmp_path: Path) -> None:
-    for name in (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-9x9-official-work-abc"):
-        (tmp_path / "cache" / name).mkdir(parents=True)
-        (tmp_path / "cache" / name / "train_images.npy").write_bytes(b"half")
-    prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == [".camvid-9x9-official-work-abc", "camvid-6x8-official"]
-
-
-@pytest.mark.parametrize("when", ["before", "while writing"])
-def test_a_full_disk_is_named(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    usage = type(shutil.disk_usage(tmp_path))(10**9, 10**9, 1000)
-    if when == "before":
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
-    message = (
-        rf"disk of {tmp_path / 'cache'} is full: camvid at 6x8 needs 0\.0 MB there, and .* MB are free\. Make room"
-    )
-    with pytest.raises(DataError, match=message):
-        prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == []
-
-
-def test_another_failure_to_write_stays_what_it_is(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "not allowed")
-
-    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", refused)
-    with pytest.raises(PermissionError):
-        prepare_camvid(camvid_root)
-
-
-def test_a_name_in_two_splits_is_refused(camvid_root: Path) -> None:
-    """As it is where test.txt was copied from train.txt."""
-    folder = camvid_root / "camvid"
-    lines = "\n".join(f"train/train{i}.png trainannot/train{i}.png" for i in range(4))
-    for split in ("train", "test"):
-        (folder / f"{split}.txt").write_text(lines)
-    with pytest.raises(DataError, match=r"camvid: 'train0' is listed twice in .*camvid: in train and in test"):
-        prepare_camvid(camvid_root)
-
-
-def test_a_repeated_line_of_a_list_is_refused(camvid_root: Path) -> None:
-    (camvid_root / "camvid" / "val.txt").write_text("val/val0.png valannot/val0.png\n" * 2)
-    with pytest.raises(DataError, match=r"'val0' is listed twice in .*: in val and in val"):
-        prepare_camvid(camvid_root)
-
-
-def test_a_cache_that_cannot_be_written_is_an_error_not_a_loop(
-    camvid_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(source: Path, target: Path) -> None:
-        if Path(target).name == "camvid-6x8-official":
-            raise PermissionError("not allowed")
-        raise FileNotFoundError(source)
-
-    monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(PermissionError):
-        prepare_camvid(camvid_root)

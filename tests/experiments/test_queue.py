@@ -133,21 +133,6 @@ def test_an_interruption_leaves_no_process(run, tmp_path, monkeypatch):
     assert len(began(tmp_path)) == 2 and not any(is_alive(process) for _, process, *_ in began(tmp_path))
 
 
-def test_workers_share_the_processors_unless_told_otherwise(monkeypatch):
-    monkeypatch.setattr(queue.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(queue.torch.cuda, "is_available", lambda: False)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert [each["OMP_NUM_THREADS"] for each in queue._environments(3)] == ["2", "2", "2"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert queue._environments(1)[0]["OMP_NUM_THREADS"] == "5"
-
-
-def test_workers_take_the_visible_gpus_in_turn(monkeypatch):
-    monkeypatch.setattr(queue.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert [each["CUDA_VISIBLE_DEVICES"] for each in queue._environments(3)] == ["3", "5", "3"]
-
-
 @pytest.mark.parametrize(("options", "message"), [({"workers": 0}, "workers"), ({"minutes": 0}, "minutes")])
 def test_no_worker_and_no_time_are_refused(run, options, message):
     with pytest.raises(ValueError, match=f"{message} must be"):

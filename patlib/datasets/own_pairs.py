@@ -1,0 +1,61 @@
+"""Which image and mask of two folders belong together.
+
+An image and a mask belong together when their paths below the two folders are the same but for what comes after the
+last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name. A file that fits nowhere
+is an error: nothing is left out without a word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from patlib.datasets.decode import ARRAY
+from patlib.datasets.spec import DataError
+
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ARRAY)
+MASKS = (".png", ".tif", ".tiff", ARRAY)
+
+
+def find_pairs(
+    images_folder: Path, masks_folder: Path, image_suffix: str, mask_suffix: str
+) -> dict[str, tuple[Path, Path]]:
+    """The files of image and mask of every pair by its name, sorted; the suffixes are the endings that are stated.
+
+    Raises:
+        DataError: a folder is missing, or a file has no partner, no known suffix or another's name.
+    """
+    images = _files(images_folder, IMAGES, image_suffix)
+    masks = _files(masks_folder, MASKS, mask_suffix)
+    for here, there, folder, kind in ((images, masks, masks_folder, "mask"), (masks, images, images_folder, "image")):
+        for name in sorted(here.keys() - there.keys()):
+            suffix = mask_suffix if kind == "mask" else image_suffix
+            raise DataError(
+                f"{here[name]} has no {kind}: expected {folder / name}{suffix} with one of the suffixes "
+                f"{', '.join(MASKS if kind == 'mask' else IMAGES)}"
+            )
+    return {name: (images[name], masks[name]) for name in sorted(images)}
+
+
+def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Path]:
+    """The files of one kind by name; hidden ones are not looked at."""
+    if not folder.is_dir():
+        raise DataError(f"the folder {folder} is missing")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_dir():
+            if path.is_symlink():
+                raise DataError(f"{path} is a link to a folder, which is not followed: move the folder there")
+            continue
+        if path.suffix.lower() not in suffixes:
+            raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
+        name = inside.with_suffix("").as_posix()
+        if not name.endswith(ending):
+            raise DataError(f"{path}: its name does not end in {ending!r} as was told; take it out of {folder}")
+        name = name.removesuffix(ending)
+        if name in files:
+            raise DataError(f"{path} and {files[name]} have the same name {name!r}; keep one of them")
+        files[name] = path
+    return files

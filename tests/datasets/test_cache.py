@@ -1,0 +1,132 @@
+"""The cache of prepared arrays: what is noticed in it, and what survives crashes, full disks and company."""
+
+import errno
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from camvid_copy import left_overs, prepare_camvid
+
+from patlib.datasets import DataError, PreparedDataset
+from patlib.datasets import cache as store
+
+
+def test_a_flipped_byte_in_an_array_is_noticed(camvid_root: Path) -> None:
+    path = prepare_camvid(camvid_root).folder / "val_masks.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        DataError, match=rf"{path}: its content has changed.*Delete the folder {path.parent} and prepare"
+    ):
+        prepare_camvid(camvid_root)
+
+
+@pytest.mark.parametrize("name", ["train_images.npy", "test_masks.npy"])
+def test_a_shortened_or_missing_array_is_noticed(camvid_root: Path, name: str) -> None:
+    path = prepare_camvid(camvid_root).folder / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(DataError, match=rf"{path}: expected {len(whole)} bytes, found {len(whole) - 1}"):
+        prepare_camvid(camvid_root)
+    path.unlink()
+    with pytest.raises(DataError, match=rf"{path}: expected {len(whole)} bytes, found None"):
+        prepare_camvid(camvid_root)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"format": '], ids=["empty", "no-format", "cut"])
+def test_a_broken_manifest_is_named(camvid_root: Path, content: str) -> None:
+    path = prepare_camvid(camvid_root).folder / "manifest.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"{path}: cannot be read .*Delete the folder"):
+        prepare_camvid(camvid_root)
+
+
+def test_the_manifest_is_readable_and_complete(camvid_root: Path) -> None:
+    folder = prepare_camvid(camvid_root).folder
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest) == {"format", "dataset", "size", "source", "splits", "arrays"}
+    assert set(manifest["arrays"]) == {path.name for path in folder.glob("*.npy")}
+    assert manifest["splits"]["val"]["names"] == ["val0", "val1"]
+
+
+def test_a_crash_half_way_leaves_nothing(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "_publish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == []
+
+
+def test_of_two_at_once_one_prepares_and_the_other_waits(
+    camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[threading.Thread] = []
+    results: list[PreparedDataset] = []
+    publish = store._publish
+
+    def publish_with_company(work: Path, folder: Path) -> None:
+        assert not second, "the other prepared it, too"
+        second.append(threading.Thread(target=lambda: results.append(prepare_camvid(camvid_root))))
+        second[0].start()
+        second[0].join(timeout=0.3)
+        publish(work, folder)
+
+    monkeypatch.setattr(store, "_publish", publish_with_company)
+    results.append(prepare_camvid(camvid_root))
+    second[0].join(timeout=20)
+    assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8-official"]
+    assert np.array_equal(results[0].splits["train"].masks, results[1].splits["train"].masks)
+
+
+def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_root: Path, tmp_path: Path) -> None:
+    for name in (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-9x9-official-work-abc"):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+        (tmp_path / "cache" / name / "train_images.npy").write_bytes(b"half")
+    prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == [".camvid-9x9-official-work-abc", "camvid-6x8-official"]
+
+
+@pytest.mark.parametrize("when", ["before", "while writing"])
+def test_a_full_disk_is_named(camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    usage = type(shutil.disk_usage(tmp_path))(10**9, 10**9, 1000)
+    if when == "before":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+    message = (
+        rf"disk of {tmp_path / 'cache'} is full: camvid at 6x8 needs 0\.0 MB there, and .* MB are free\. Make room"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == []
+
+
+def test_another_failure_to_write_stays_what_it_is(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "not allowed")
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", refused)
+    with pytest.raises(PermissionError):
+        prepare_camvid(camvid_root)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_not_a_loop(
+    camvid_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target).name == "camvid-6x8-official":
+            raise PermissionError("not allowed")
+        raise FileNotFoundError(source)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(PermissionError):
+        prepare_camvid(camvid_root)
