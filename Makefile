@@ -16,9 +16,10 @@ export TQDM_DISABLE ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Notebooks run in their own folder, so a path relative to this one would mean another there.
 ifdef PATLIB_DATA
-export PATLIB_DATA := $(abspath $(PATLIB_DATA))
+export PATLIB_DATA := $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' '$(subst ','\'',$(PATLIB_DATA))')
 endif
 
+ALONE    := $(BIN)/python book/alone.py build/.lock
 SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
 LIBRARY  := $(shell find patlib -name '*.py')
@@ -52,11 +53,11 @@ book: env  ## execute every notebook and build the HTML book (build/book/index.h
 	@$(MAKE) -s --no-print-directory pages
 
 pages: executed
-	@$(MAKE) -s --no-print-directory build/book/index.html
+	@$(ALONE) $(MAKE) -s --no-print-directory build/book/index.html
 	@echo "The book is in build/book/index.html"
 
 executed: env
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(EXECUTED)
+	@$(ALONE) $(MAKE) -s --no-print-directory -j$(JOBS) $(EXECUTED)
 
 build/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) book/execute.py .venv/.ok
 	@$(BIN)/python book/execute.py $< $@
@@ -85,7 +86,7 @@ notebooks: executed  ## (maintainers) store the executed notebooks beside their 
 gpu:  ## benchmarks and runs of the studies for MINUTES=60, without network; at full scale on a GPU
 	env -u OMP_NUM_THREADS PYTHONPATH=$(CURDIR) $(or $(wildcard $(BIN)/python),$(PYTHON)) benchmarks/gpu.py --minutes $(or $(MINUTES),60)
 
-exercises: env  ## copy the notebooks, without solutions, into exercises/ (copies already there are kept)
+exercises: env  ## copy the notebooks, without solutions and with their checks, into exercises/ (copies already there are kept)
 	@$(BIN)/python book/exercises.py notebooks exercises
 
 test: env  ## lint, types, unit tests, and every stored notebook run again
@@ -111,7 +112,7 @@ format:  ## sort imports and format the code
 	$(BIN)/ruff format .
 
 lock: env  ## resolve requirements.lock again, for every Python version and platform
-	$(BIN)/uv pip compile -q --universal --all-extras --upgrade --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --all-extras --upgrade --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

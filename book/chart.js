@@ -17,7 +17,8 @@ function drawChart(place, spec) {
     view: { stroke: { expr: "line" } },
   };
   const fitted = spec.columns && narrow ? { ...spec, columns: 1 } : spec;
-  return vegaEmbed(frame, fitted, { actions: false, renderer: "canvas", config }).then(({ view }) => {
+  // Without a schema in it, Vega-Embed would take a specification of several panels for one of Vega's own language.
+  return vegaEmbed(frame, fitted, { mode: "vega-lite", actions: false, renderer: "canvas", config }).then(({ view }) => {
     frame.view = view; // for the browser tests
     const excess = frame.scrollWidth - frame.parentElement.clientWidth;
     if (spec.width && excess > 0) view.width(spec.width - excess).runAsync();

@@ -48,6 +48,16 @@ def strip_volatile(notebook: NotebookNode) -> None:
     notebook.metadata.pop("widgets", None)
 
 
+def fold(notebook: NotebookNode) -> None:
+    """Fold in JupyterLab what the book folds: it reads other metadata than the book's tags."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if {"hide-cell", "hide-input"} & set(tags):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+        if "hide-cell" in tags:
+            cell.metadata["jupyter"]["outputs_hidden"] = True
+
+
 def execute(source: Path, target: Path) -> None:
     """Run `source` in its own folder and write `target`; the target appears only when all cells passed."""
     notebook = read_source(source)
@@ -90,6 +100,7 @@ def execute(source: Path, target: Path) -> None:
     except (CellTimeoutError, DeadKernelError) as error:
         fail(f"{error}\n{log.read_text()}")
     strip_volatile(notebook)
+    fold(notebook)
     seconds = time.perf_counter() - begin
     target.with_suffix(".json").write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n")
     partial = target.with_suffix(".partial")

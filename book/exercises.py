@@ -3,27 +3,53 @@
     python book/exercises.py notebooks exercises
 
 Solutions are written once, in the notebook: as a code cell tagged `solution`, in words as `:::{dropdown} Solution`.
-A copy has an empty cell for the one and nothing for the other; all else is the same, without outputs. Copies lie in a
-folder as deep as notebooks/, so that paths and links hold. One that is there already is somebody's work, and is kept.
+Each such cell is followed by one tagged `check`, which tells whether the answer is right. The check begins with the
+names that the answer must define:
+
+    assert "weights" in globals(), "Not answered yet: define weights in the cell above."
+
+A copy has "# your turn: define weights" for the code and nothing for the words; the checks and all else stay, without
+outputs. Copies lie in a folder as deep as notebooks/, so that paths and links hold. One that is there already is
+somebody's work, and is kept.
 """
 
+import ast
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 from execute import read_source
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 DROPDOWN = re.compile(r"\n*^:::\{dropdown\} Solution$.*?^:::$\n*", re.MULTILINE | re.DOTALL)
-YOUR_TURN = "# your turn"
+TASK = re.compile(r"Not answered yet: (define .+) in the cell above\.")
+
+
+def has_tag(cell: NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
+
+
+def your_turn(check: NotebookNode) -> str:
+    """What the empty cell before this check says: "# your turn: define weights"."""
+    first = ast.parse(check.source).body[0] if has_tag(check, "check") else None
+    message = first.msg.value if isinstance(first, ast.Assert) and isinstance(first.msg, ast.Constant) else ""
+    task = TASK.fullmatch(message)
+    if not task:
+        raise ValueError(
+            "a solution must be followed by a cell tagged check that begins with assert ..., "
+            f'"Not answered yet: define x in the cell above."; after one stands\n{check.source}'
+        )
+    return f"# your turn: {task[1]}"
 
 
 def unsolved(notebook: NotebookNode) -> NotebookNode:
     """The same notebook (changed in place) without its solutions."""
-    for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", []):
-            cell.source = YOUR_TURN
+    for cell, following in pairwise([*notebook.cells, new_markdown_cell()]):
+        if has_tag(cell, "solution"):
+            cell.source = your_turn(following)
             cell.metadata = NotebookNode()
         elif cell.cell_type == "markdown":
             cell.source = DROPDOWN.sub("\n\n", cell.source).strip()

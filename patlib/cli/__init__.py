@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from patlib.cli import bench, data, grid, run, study, table
-from patlib.cli.settings import SETTINGS
+from patlib.cli.options import UNREAD, with_settings
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(data.data_app, name="data")
@@ -32,7 +32,8 @@ def patlib_options(
     """Pixel-wise Adaptive Training for long-tailed segmentation."""
 
 
-for command in (run.run, grid.grid, table.table):
-    app.command(context_settings=SETTINGS)(command)
+app.command(context_settings=UNREAD)(with_settings(run.run))
+app.command(context_settings=UNREAD)(with_settings(grid.grid, of_a_grid=True))
+app.command(context_settings=UNREAD)(with_settings(table.table, of_a_grid=True))
 app.add_typer(study.study_app, name="study")
-app.command(context_settings={**SETTINGS, "help_option_names": []})(bench.bench)
+app.command(context_settings=UNREAD)(bench.bench)

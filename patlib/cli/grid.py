@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patlib.cli.messages import columns, plain_errors, say
-from patlib.cli.settings import Grid, Out, Plain, parse_grid, parse_settings
+from patlib.cli.options import Grid, Out, Plain, Seeds
+from patlib.cli.settings import parse_grid
 
 if TYPE_CHECKING:
     from patlib.trainer.config import RunConfig
 
 
 def grid(
-    context: typer.Context,
+    settings: dict[str, str],
     name: Grid,
+    seeds: Seeds = ["0"],  # noqa: B006 -- never changed
     out: Out = Path("runs"),
     plain: Plain = False,
     workers: Annotated[int | None, typer.Option(help="Run on this many processes here, one a GPU if any.")] = None,
@@ -30,15 +32,15 @@ def grid(
 ) -> None:
     """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
-    Any field of RunConfig that the grid does not decide is an option. A run that has a record is not run again; one
-    that fails is listed at the end and does not stop the rest. Without --plain, notebook 08 is executed as the report
-    of each run.
+    The grid sets the loss, its parameters and the seed of each run, and some the model. A run that has a record is not
+    run again; one that fails is listed at the end and does not stop the rest. Without --plain, notebook 08 is executed
+    as the report of each run.
     """
     from patlib.experiments import grids, report, runner, tables
 
     with plain_errors():
-        base, seeds = parse_grid(name, parse_settings(context.args))
-        configs = grids.grid_configs(name, base, seeds)
+        base, numbers = parse_grid(name, settings, seeds)
+        configs = grids.grid_configs(name, base, numbers)
         if dry_run:
             say(plan_of(configs, out))
             return
@@ -46,7 +48,7 @@ def grid(
             report.check_report()
         cell = None if plain else report.report_cell
         failures = runner.run_grid(configs, out, cell=cell, workers=workers, scheduler=scheduler)
-        scores = tables.grid_scores(name, base, seeds, out)
+        scores = tables.grid_scores(name, base, numbers, out)
     say(tables.summary(name, scores).to_string())
     for run_name, error in failures:
         say(f"failed: {run_name}: {error}", err=True)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from patlib.cli.messages import plain_errors, say
-from patlib.cli.settings import Out, Plain, parse_config, parse_settings
+from patlib.cli.options import Out, Plain
+from patlib.cli.settings import parse_config
 
 
 def run(
-    context: typer.Context,
+    settings: dict[str, str],
     out: Out = Path("runs"),
     plain: Plain = False,
     again: Annotated[
@@ -21,14 +22,14 @@ def run(
 ) -> None:
     """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
 
-    Any field of RunConfig is an option. Without --plain, notebook 08 is executed as the run's report. A run that has
-    its record is not trained again, unless --again says so.
+    Without --plain, notebook 08 is executed as the run's report. A run that has its record is not trained again, unless
+    --again says so.
     """
     from patlib import trainer
     from patlib.experiments import cell, report
 
     with plain_errors():
-        config = parse_config(parse_settings(context.args))
+        config = parse_config(settings)
         folder = out / config.run_path
         if not plain:
             report.check_report()

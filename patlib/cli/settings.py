@@ -1,58 +1,100 @@
-"""The fields of a configuration as options of a command."""
+"""The settings of a run as a command line states them: what there is to say of each, and a configuration from texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from collections.abc import Iterable, Mapping
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 if TYPE_CHECKING:
     from patlib.trainer.config import RunConfig
 
-# Every field of RunConfig is an option of `run`, `grid` and `table`. They are read by hand, because the configuration
-# already names, types and checks them.
-SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
-Out = Annotated[Path, typer.Option(help="Each run gets its own folder below this one.")]
-Plain = Annotated[bool, typer.Option("--plain", help="Train without the notebook's report.")]
-Grid = Annotated[
-    str, typer.Argument(help="A table or a sweep: table1, table2, table3, gamma, ... (an unknown name lists all).")
-]
+
+class Setting(NamedTuple):
+    """What the help of a command says of a setting."""
+
+    type: Any
+    """As its field of the configuration or its loss's constructor states it."""
+    default: str
+    """Empty if the meaning says it."""
+    meaning: str
+    panel: str
+    """The box of the help in which it stands."""
+
+    @property
+    def type_text(self) -> str:
+        """``int``, ``true|false``, ``auto|cpu|cuda|mps``: what may be written."""
+        kind = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
+        if isinstance(kind, UnionType):
+            kind = next(part for part in get_args(kind) if part is not NoneType)
+        if get_origin(kind) is Literal:
+            return "|".join(get_args(kind))
+        return "true|false" if kind is bool else getattr(kind, "__name__", str(kind))
 
 
-def parse_settings(words: Sequence[str]) -> dict[str, list[str]]:
-    """{"seeds": ["0", "1"], "loss": ["pat"]} from "--seeds 0 1 --loss pat"; dashes inside a name may be underscores."""
-    settings: dict[str, list[str]] = {}
-    for word in words:
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            values = settings.setdefault(name.replace("-", "_"), [])
-            values += [value] if equals else []
-        elif settings:
-            values.append(word)
-        else:
-            raise ValueError(f"expected an option such as --dataset camvid, got {word!r}")
+def run_settings() -> dict[str, Setting]:
+    """Every setting of a run by name: the fields of its configuration, and the parameters of the losses."""
+    from patlib.datasets import DATASETS
+    from patlib.losses import LOSSES, loss_parameters
+    from patlib.models import MODELS
+    from patlib.trainer.config import RunConfig
+    from patlib.trainer.parameters import all_parameters, parameter_type
+
+    known: dict[str, Iterable[str]] = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES}
+    settings = {}
+    for name, field in RunConfig.model_fields.items():
+        if name != "loss_parameters":
+            meaning = " ".join(f"{field.description}".split())
+            meaning += f" Known: {', '.join(known[name])}." if name in known else ""
+            settings[name] = Setting(field.annotation, _text(field.default), meaning, "Settings of a run")
+    for name, losses in all_parameters().items():
+        kind = parameter_type(losses[0], name)
+        meaning = kind.__metadata__[0] if get_origin(kind) is Annotated else ""
+        defaults = dict.fromkeys(_text(loss_parameters(loss)[name]) for loss in losses)
+        settings[name] = Setting(kind, " or ".join(defaults), meaning, f"Parameters of {', '.join(losses)}")
     return settings
 
 
-def parse_config(settings: dict[str, list[str]]) -> RunConfig:
-    """The configuration that options state, each given exactly one value."""
+def _text(value: Any) -> str:
+    """A value as a command line has it."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def parse_config(settings: Mapping[str, str]) -> RunConfig:
+    """The configuration that texts state, by the names of settings; ValueError that names each wrong option."""
+    from pydantic import TypeAdapter, ValidationError
+
     from patlib.trainer.config import RunConfig
 
-    for name, values in settings.items():
-        if len(values) != 1:
-            raise ValueError(f"--{name} takes one value, got {len(values)}: {' '.join(values)}")
-    return RunConfig.model_validate_strings({name: value for name, (value,) in settings.items()})
+    kinds = {name: setting.type for name, setting in run_settings().items()}
+    values, wrong = {}, []
+    for name, text in settings.items():
+        try:
+            values[name] = TypeAdapter(kinds[name]).validate_strings(text)
+        except ValidationError as error:
+            wrong.append(f"--{name}: {error.errors()[0]['msg']}; got {text!r}")
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise ValueError("\n".join(_said(each) for each in error.errors())) from error
 
 
-def parse_grid(name: str, settings: dict[str, list[str]]) -> tuple[RunConfig, list[int]]:
+def _said(error: Mapping[str, Any]) -> str:
+    """An error of a field with the field's option and what was given; one of the whole as it is."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"] or error["type"] == "value_error":  # the message of our own says what was given
+        return message
+    return f"--{error['loc'][0]}: {message}; got {error['input']!r}"
+
+
+def parse_grid(name: str, settings: Mapping[str, str], seeds: list[str]) -> tuple[RunConfig, list[int]]:
     """The base configuration and the seeds of a grid's options; what the grid decides itself is not one of them."""
     from patlib.experiments.grids import fields_set_by
 
     for field in sorted(fields_set_by(name) & settings.keys()):
         raise ValueError(f"--{field}: {name} sets that itself; seeds are given as --seeds 0 1 2")
-    seeds = settings.pop("seeds", ["0"])
-    if not seeds or not all(seed.isdecimal() for seed in seeds):
+    if not all(seed.isdecimal() for seed in seeds):
         raise ValueError(f"--seeds takes whole numbers from 0, such as --seeds 0 1 2; got {' '.join(seeds)}")
     return parse_config(settings), [int(seed) for seed in seeds]

@@ -120,6 +120,6 @@ def show_table(
         study = studies.get_study(name)
         made = studies.study_runs(study, parse_scale(scale))
         scores = tables.run_scores(made, records, checkpoint, split)
-        protocol = tables.run_protocol(made, records)
-    say(f"{study.question}\nIts first run: {protocol}; {checkpoint} checkpoint, {split} split")
+        protocol, caption = tables.run_protocol(made, records), tables.run_caption(made, records, checkpoint, split)
+    say(f"{study.question}\nIts first run: {protocol}\n{caption}")
     say(tables.row_summary([cell.row for cell in study.cells], scores).to_string())

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from patlib.cli.messages import plain_errors, say
-from patlib.cli.settings import Grid, Out, parse_grid, parse_settings
+from patlib.cli.options import Grid, Out, Seeds
+from patlib.cli.settings import parse_grid
 
 
 def table(
-    context: typer.Context,
+    settings: dict[str, str],
     name: Grid,
+    seeds: Seeds = ["0"],  # noqa: B006 -- never changed
     out: Out = Path("runs"),
     checkpoint: Annotated[str, typer.Option(help="best (by validation mIoU) or last.")] = "best",
     split: Annotated[str, typer.Option(help="A split of the dataset, such as test.")] = "test",
@@ -27,15 +29,16 @@ def table(
     from patlib.paper import beside_ours, published
 
     with plain_errors():
-        base, seeds = parse_grid(name, parse_settings(context.args))
-        scores = tables.grid_scores(name, base, seeds, out, checkpoint, split)
+        base, numbers = parse_grid(name, settings, seeds)
+        scores = tables.grid_scores(name, base, numbers, out, checkpoint, split)
         title = published.DATASETS.get(base.dataset)
         if name in published.PUBLISHED and title:
             shown = beside_ours.paper_beside_ours(name, scores, title)
         else:
             shown = tables.summary(name, scores)
         if write:
-            tables.export(write, name, scores, shown)
-        protocol = tables.grid_protocol(name, base, seeds, out)
-    say(f"{protocol}; {checkpoint} checkpoint, {split} split")
+            tables.export(write, scores, shown)
+        runs = tables.grid_runs(name, base, numbers)
+        protocol, caption = tables.run_protocol(runs, out), tables.run_caption(runs, out, checkpoint, split)
+    say(f"{protocol}\n{caption}")
     say(shown.to_string())

@@ -1,6 +1,7 @@
-"""Datasets: what they are (`DatasetSpec`), and how to get one, or one's own, as arrays (`prepare`, `from_folder`)."""
+"""Datasets: what they are (`DatasetSpec`), and how to get one as arrays: `prepare`, `from_folder`, `from_pairs`."""
 
 from patlib.datasets.adapters import from_folder
+from patlib.datasets.pairs import from_pairs
 from patlib.datasets.prepared import PreparedDataset, Split, prepare
 from patlib.datasets.registry import DATASETS, get_spec
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec, colourise
@@ -14,6 +15,7 @@ __all__ = [
     "Split",
     "colourise",
     "from_folder",
+    "from_pairs",
     "get_spec",
     "prepare",
 ]

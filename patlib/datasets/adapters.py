@@ -34,24 +34,28 @@ def from_folder(
     """Prepare images and masks of one's own, paired by name.
 
     A name is a file's path below its folder without the suffix: ``images/a/1.jpg`` belongs to ``masks/a/1.png``. The
-    same can be written down as a ``patlib.toml``, and given to `prepare` and to every command as the folder's path.
+    same arguments can be written into a file ``patlib.toml``; `prepare` and every command then take the path of its
+    folder. The chapter ``notebooks/02_from_files_to_batches.md`` does by hand, step by step, what this function does.
 
     Args:
         images: folder of PNG, JPEG, TIFF or .npy files, at any depth; `decode` says how each kind becomes RGB.
-        masks: folder of PNG, TIFF or .npy files of one channel, each as large as its image; of a palette the indices
-            count.
+        masks: folder of PNG, TIFF or .npy files of one channel, each as large as its image; the values of a palette
+            image are its indices.
         classes: the L names; a class id is an index into them.
         size: (H, W) to which all are resized.
         splits: "folders" if the first folder of each name is its split (``train/a/1``); or for each split a list of
-            names, or a file with a name a line; drawn if None. There must be train, val and test, and may be more.
+            names, or a file with one name on each line; the splits are drawn if None. There must be train, val and
+            test, and there may be more.
         fractions: of the images in train, val and test, where they are drawn.
-        seed: draws them.
-        group: keeps images together where splits are drawn, such as the frames of one drive: a function of the name,
-            or a regular expression, whose first group, or whole match, names the group.
+        seed: of the random generator that draws them.
+        group: keeps images together where splits are drawn, such as the frames of one drive. It is a function that
+            takes a name and returns its group, or a regular expression; the group is then what the first pair of
+            parentheses matches, or the whole match if there are none.
         ignore: the value on disk that means void; None if none does.
         label_map: {value on disk: class id, or 255 for void}; values 0..L-1 are their own ids if None.
-        image_suffix: what ends every image's name and is no part of it, such as ``_rgb``.
-        mask_suffix: the same for masks, such as ``_mask``.
+        image_suffix: an ending that every image file has before its suffix and that is not part of the name, such as
+            ``_rgb``.
+        mask_suffix: the same for mask files, such as ``_mask``.
         name: what records call it; if None, the name of the folder that holds the two.
         cache: see `prepare`.
         progress: show a bar while preparing.
@@ -63,6 +67,27 @@ def from_folder(
 
     Warns:
         UserWarning: a class has no pixel in train, or listed splits leave images out.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from patlib.datasets import from_folder
+        >>> with TemporaryDirectory() as place:
+        ...     for kind in ("images", "masks"):
+        ...         (Path(place) / kind).mkdir()
+        ...         for number in range(10):
+        ...             values = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8) % 2
+        ...             Image.fromarray(values).save(f"{place}/{kind}/{number}.png")
+        ...     dataset = from_folder(
+        ...         f"{place}/images", f"{place}/masks", classes=["soil", "crop"],
+        ...         size=(6, 8), name="field", cache=f"{place}/cache", progress=False,
+        ...     )
+        ...     print({name: len(split) for name, split in dataset.splits.items()})
+        {'train': 8, 'val': 1, 'test': 1}
+        >>> dataset.class_pixels.tolist()
+        [192, 192]
     """
     own = OwnData(
         images=Path(images).expanduser().resolve(), masks=Path(masks).expanduser().resolve(), classes=classes,

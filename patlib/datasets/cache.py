@@ -1,6 +1,6 @@
 """The arrays of a prepared dataset on disk: written atomically, checked whenever they are opened.
 
-One folder a dataset, size, protocol and seed:
+Each combination of dataset, size, protocol and seed has a folder:
 
     <cache>/camvid-90x120/
         manifest.json         names, counts, checksums, a fingerprint of the source files
@@ -47,10 +47,10 @@ def fingerprint(source: Source) -> str:
 
 
 def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
-    """Prepare into a temporary sibling, then rename: a crash leaves no half `folder`, and two writers never mix.
+    """Write the arrays of every split into a temporary folder beside `folder`, and rename that when it is complete.
 
-    One process prepares a folder; another that wants the same waits, and then finds it. What a killed one left is
-    removed by the next.
+    A crash therefore leaves no incomplete `folder`. If two processes want the same folder, one prepares it, and the
+    other waits and then finds it. What a killed process left behind is removed by the next one.
 
     Raises:
         DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
@@ -96,7 +96,7 @@ def _check_splits(spec: DatasetSpec, source: Source) -> None:
 
 @contextlib.contextmanager
 def _only_writer(folder: Path, progress: bool) -> Iterator[None]:
-    """Hold the lock of a prepared folder, and clear away what a killed holder left; others wait."""
+    """Hold the lock of a prepared folder while others wait, and remove what a killed process left behind."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(blocking=False)
@@ -170,7 +170,7 @@ def _write_split(
 
 
 def _publish(work: Path, folder: Path) -> None:
-    """Rename the finished folder into place; what is there is older, and whoever has its arrays open keeps them."""
+    """Rename the finished folder to its place; an older one is removed, but whoever has its arrays open keeps them."""
     stale = work.with_name(f"{work.name}-old")
     with contextlib.suppress(FileNotFoundError):
         os.rename(folder, stale)
@@ -179,7 +179,7 @@ def _publish(work: Path, folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a prepared folder; None if there is no folder, or if an earlier format wrote it.
+    """The manifest of a prepared folder; None if there is no folder, or if it has an earlier format.
 
     Raises:
         DataError: the folder is there but its manifest cannot be read.

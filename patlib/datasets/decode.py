@@ -37,7 +37,8 @@ BROKEN = (
     AttributeError, AssertionError, TokenError, zlib.error, struct.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
-"""What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes: much of it by oversight."""
+"""What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes of files. Many of these errors
+they raise by oversight."""
 
 
 @contextmanager
@@ -69,41 +70,58 @@ def read_image(path: Path, formats: tuple[str, ...]) -> Image.Image:
     """
     with refusing_damage(path):
         if path.suffix.lower() == ARRAY:
-            return Image.fromarray(_as_rgb(_load_array(path), path))
+            return as_rgb(_load_array(path), path)
         with Image.open(path, formats=formats) as opened:
             _refuse_pages(opened, path)
             opened.load()
-            image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith(("I", "F")):
-            return Image.fromarray(_as_rgb(np.asarray(image), path))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-        return image.convert("RGB")
+            return as_rgb(ImageOps.exif_transpose(opened), path)
+
+
+def as_rgb(image: Image.Image | np.ndarray, place: Path | str) -> Image.Image:
+    """A decoded image, Pillow's or an array (H, W, 3) or (H, W), as RGB by the rules above.
+
+    Raises:
+        DataError: there is no rule for its kind; the message begins with `place`.
+    """
+    if isinstance(image, np.ndarray) or image.mode.startswith(("I", "F")):
+        return Image.fromarray(_rgb_array(np.asarray(image), place))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image.convert("RGB")
 
 
 def read_mask(path: Path, formats: tuple[str, ...], modes: tuple[str, ...] = MASK_MODES) -> np.ndarray:
-    """The values of a mask on disk, (H, W), of a palette image its indices.
+    """The values (H, W) that a mask has on disk; those of a palette image are its indices.
 
     Raises:
         DataError: the file is damaged, of another format, or not a single channel.
     """
     with refusing_damage(path):
         if path.suffix.lower() == ARRAY:
-            values = _load_array(path)
-            if values.ndim != 2 or values.dtype.kind not in "biuf":
-                raise DataError(f"{path}: expected a mask of shape (H, W), got {values.dtype} of shape {values.shape}")
-            return values
+            return mask_values(_load_array(path), path)
         with Image.open(path, formats=formats) as mask:
             _refuse_pages(mask, path)
             mask.load()
-            if mask.mode not in modes:
-                raise DataError(
-                    f"{path}: expected a label mask (one channel, Pillow mode {' or '.join(map(repr, modes))}), got "
-                    f"mode {mask.mode!r}. Use the dataset's label files; if the pixels are colours, map them to class "
-                    "ids and save those as 8-bit grey."
-                )
-            return np.asarray(mask)
+            return mask_values(mask, path, modes)
+
+
+def mask_values(mask: Image.Image | np.ndarray, place: Path | str, modes: tuple[str, ...] = MASK_MODES) -> np.ndarray:
+    """The values (H, W) of a decoded mask.
+
+    Raises:
+        DataError: it is not a single channel of numbers; the message begins with `place`.
+    """
+    if isinstance(mask, np.ndarray):
+        if mask.ndim != 2 or mask.dtype.kind not in "biuf":
+            raise DataError(f"{place}: expected a mask of shape (H, W), got {mask.dtype} of shape {mask.shape}")
+    elif mask.mode not in modes:
+        raise DataError(
+            f"{place}: expected a label mask (one channel, Pillow mode {' or '.join(map(repr, modes))}), got "
+            f"mode {mask.mode!r}. Use the dataset's label files; if the pixels are colours, map them to class "
+            "ids and save those as 8-bit grey."
+        )
+    return np.asarray(mask)
 
 
 def _refuse_pages(image: Image.Image, path: Path) -> None:
@@ -120,14 +138,14 @@ def _load_array(path: Path) -> np.ndarray:
     return np.array(array)
 
 
-def _as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
+def _rgb_array(image: np.ndarray, place: Path | str) -> np.ndarray:
     """(H, W) or (H, W, 3) of any depth that has a rule, as (H, W, 3) uint8."""
     if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
-        raise DataError(f"{path}: expected an image of shape (H, W, 3) or (H, W), got {image.shape}")
+        raise DataError(f"{place}: expected an image of shape (H, W, 3) or (H, W), got {image.shape}")
     if image.dtype.kind == "u" and image.dtype.itemsize == 2:
         image = np.round(image / 257).astype(np.uint8)
     elif image.dtype.kind == "f" and (image >= 0).all() and (image <= 1).all():
         image = np.round(255 * image).astype(np.uint8)
     elif image.dtype != np.uint8:
-        raise DataError(f"{path}: expected uint8, uint16, or floats in [0, 1]; got {image.dtype} outside of these")
+        raise DataError(f"{place}: expected uint8, uint16, or floats in [0, 1]; got {image.dtype} outside of these")
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)

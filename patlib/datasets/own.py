@@ -1,8 +1,8 @@
 """A reader's own images: two folders, one of images and one of masks, described in Python or in a ``patlib.toml``.
 
-An image and a mask belong together when their paths below the two folders are the same but for what comes after the
-last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name. A file that fits nowhere
-is an error: nothing is left out without a word.
+An image and a mask belong together when their paths below the two folders are the same except for what comes after
+the last dot, and for the endings that are stated, such as ``_mask``. That path is the pair's name. A file without
+a partner is an error, and none is left out silently.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ MODES = ("L", "P", "1", "I;16", "I;16B", "I")
 """Pillow's modes of masks: grey of 1, 8, 16 or 32 bits, and palettes, whose indices count."""
 
 Splits = Mapping[str, Sequence[str] | str | os.PathLike[str]]
-"""Names by split, or for each split a text file with a name a line."""
+"""For each split its names, or a text file with one name on each line."""
 
 
 @dataclass(frozen=True)
 class OwnData:
-    """What :func:`~patlib.datasets.from_folder` was told, checked; it explains the fields."""
+    """The arguments of :func:`~patlib.datasets.from_folder`, checked; that function explains them."""
 
     images: Path
     masks: Path
@@ -127,7 +127,7 @@ class OwnData:
         return Dataset(spec, self.source, key=key)
 
     def source(self, root: Path, protocol: str, seed: int) -> Source:
-        """The pairs in the two folders, split as was told.
+        """The pairs in the two folders, split as `splits` or `fractions` say.
 
         Raises:
             DataError: a file has no partner, no known suffix or another's name, or a split is not what was told.
@@ -209,8 +209,9 @@ def is_folder(name: str) -> bool:
 def read_folder(path: str | os.PathLike[str]) -> Dataset:
     """The dataset that the ``patlib.toml`` of a folder describes.
 
-    Its keys are the arguments of :func:`~patlib.datasets.from_folder`, but for ``seed`` and ``name``: ``images`` and
-    ``masks`` are relative to the folder and have their own names as defaults, and the folder's name is the dataset's.
+    Its keys are arguments of :func:`~patlib.datasets.from_folder`. ``images`` and ``masks`` are relative to the folder;
+    without them the folders ``images`` and ``masks`` are used. ``seed`` and ``name`` are not among the keys: the
+    dataset has the name of the folder.
 
     Raises:
         DataError: there is no such file, or something in it is missing, unknown or wrong.
@@ -273,7 +274,7 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
 
 
 def _listed(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
-    """The names of a split, given themselves or in a file."""
+    """The names of a split: those given, or those in the file whose path is given."""
     if not isinstance(names, (str, os.PathLike)):
         return list(names)
     try:

@@ -2,8 +2,8 @@
 
 What happens when `prepare` is called again:
 
-- The arrays are compared with the checksums kept beside them. One that differs raises `DataError`: a cache that changes
-  by itself means a failing disk or a stray write, and silently preparing it again would hide that.
+- The arrays are compared with the checksums that are kept beside them. If one differs, `DataError` is raised: arrays
+  that change by themselves mean a failing disk or a stray write, and to prepare them again silently would hide that.
 - If the source files have changed since (by name, byte size or modification time), it is prepared again.
 - If the source files are gone, what was prepared is used as it is, so the cache alone can be taken to another machine.
 
@@ -45,7 +45,10 @@ class Split:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A dataset at one size, ready to be put on a device."""
+    """A dataset at one size, decoded, checked and resized: for each split the images, the masks and their names.
+
+    The chapter ``notebooks/02_from_files_to_batches.md`` makes such arrays from files by hand.
+    """
 
     spec: DatasetSpec
     size: tuple[int, int]
@@ -88,13 +91,16 @@ def prepare(
 ) -> PreparedDataset:
     """Open a dataset at one size, decoding and resizing it first if that has not been done.
 
+    The chapter ``notebooks/02_from_files_to_batches.md`` shows each step from a file to the arrays, and why masks are
+    resized with nearest neighbour.
+
     Args:
         name: a key of `DATASETS`, or the path of a folder with a `patlib.toml` (see `own`).
         size: (H, W); the dataset's default size if None.
         root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
         cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
         protocol: how to split, one of `spec.protocols`; the first of them if None.
-        seed: draws the images of the synthetic scenes, and the splits that are drawn.
+        seed: of the random generator that draws the synthetic scenes, and those splits that are drawn.
         progress: show a bar while preparing.
         download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
         void_class: make void one more class, the last, as the released code does; masks are then copied into memory.

@@ -43,7 +43,7 @@ class Source:
     files: tuple[Path, ...]
     splits: Mapping[str, list[Item]]
     told: str = ""
-    """What else the arrays depend on, where that is not this library's to know."""
+    """Text that says what else the arrays depend on, such as the label map and the splits of a reader's own data."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Dataset:
     source: Callable[[Path, str, int], Source]
     """The source in a folder, by protocol and seed."""
     download: Callable[[Path], None] | None = None
-    """Fetches it into a data root, where that can be done."""
+    """Downloads the dataset into a data root; None where that is not possible."""
     key: str = ""
-    """Tells apart what is kept of two datasets that have the same name."""
+    """Part of the name of the prepared folder, which keeps apart two datasets of the same name."""
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:
@@ -160,6 +160,8 @@ def load_pair(
 ) -> Pair:
     """Decode an image and its mask, and check that they belong together.
 
+    The chapter ``notebooks/02_from_files_to_batches.md`` does this by hand.
+
     Args:
         image_path: a file that :func:`~patlib.datasets.decode.read_image` takes.
         mask_path: a single-channel file.
@@ -173,16 +175,23 @@ def load_pair(
     image = read_image(image_path, formats)
     # JPEG changes values near every edge.
     values = read_mask(mask_path, tuple(name for name in formats if name != "JPEG"), modes)
+    return matched(image, values, labels, image_path, mask_path)
+
+
+def matched(
+    image: Image.Image, values: np.ndarray, labels: Mapping[int, int], image_place: Path | str, mask_place: Path | str
+) -> Pair:
+    """A decoded image with the class ids of its mask's values; raises as `load_pair` does, naming the places."""
     height, width = values.shape
     if (width, height) != image.size:
         raise DataError(
-            f"{mask_path}: mask is {width}x{height} (width x height) but its image {image_path} is "
+            f"{mask_place}: mask is {width}x{height} (width x height) but its image {image_place} is "
             f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset."
         )
-    return image, Image.fromarray(to_classes(values, labels, mask_path))
+    return image, Image.fromarray(to_classes(values, labels, mask_place))
 
 
-def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path) -> np.ndarray:
+def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path | str) -> np.ndarray:
     """The class ids (H, W) uint8 of the values that a mask has on disk.
 
     Raises:

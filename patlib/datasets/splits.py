@@ -1,4 +1,4 @@
-"""Splits that are drawn by seed, where the paper or the publisher gives none.
+"""Splits that are drawn with a seed, where neither the paper nor the publisher gives any.
 
 Each depends on the names and the seed alone, not on the order in which the files were found.
 """
@@ -30,7 +30,9 @@ def val_from_train(train: Iterable[str], test: Iterable[str], seed: int) -> dict
 def grouped(
     names: Iterable[str], fractions: tuple[float, float, float], seed: int, group: Callable[[str], str] | None = None
 ) -> dict[str, list[str]]:
-    """Every name in one pool, split by fractions of the images, those of one group together.
+    """Every name in one pool, split by fractions of the images; the images of one group stay together.
+
+    The chapter ``notebooks/02_from_files_to_batches.md`` draws such splits by hand, and shows why groups are needed.
 
     The groups are shuffled and laid end to end; the split in whose stretch a group's middle lies takes the whole group,
     so that few or large groups miss the fractions, and may leave a split empty.
@@ -38,7 +40,7 @@ def grouped(
     Args:
         names: what to split.
         fractions: of train, val and test; they add up to 1.
-        seed: draws the order of the groups.
+        seed: of the random generator that draws the order of the groups.
         group: the group of a name; each name is one of its own if None.
     """
     members: dict[str, list[str]] = {}

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from patlib.trainer.config import LOSS_PARAMETERS, RunConfig
+from patlib.trainer.config import RunConfig
+from patlib.trainer.parameters import all_parameters
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def get_grid(name: str) -> tuple[Cell, ...]:
 
 
 def fields_set_by(name: str) -> set[str]:
-    """The fields of a configuration that the grid's cells decide, the seed and all loss parameters among them."""
-    return {"seed", *LOSS_PARAMETERS}.union(*(cell.settings for cell in get_grid(name)))
+    """The settings that the grid's cells decide, the seed and the parameters of all losses among them."""
+    return {"seed", "loss_parameters", *all_parameters()}.union(*(cell.settings for cell in get_grid(name)))
 
 
 def cell_config(name: str, cell: Cell, base: RunConfig, seed: int) -> RunConfig:

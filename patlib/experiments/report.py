@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from patlib.trainer.config import RunConfig
+from patlib.trainer.config import RunConfig, setting_names, unknown_setting
 
 REPORT = Path(__file__).parents[2] / "notebooks" / "08_one_run.ipynb"
 
@@ -29,8 +28,8 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     """Configuration and run folder from the variables of a notebook that so far holds nothing but parameters.
 
     Papermill only warns about a parameter that a notebook does not have. Here every public variable with a plain value
-    must be a field of :class:`~patlib.trainer.config.RunConfig` or ``folder``, below which the run gets its own: a
-    misspelt name raises ValueError, and so does a wrong type.
+    must be a setting of a run (a field of :class:`~patlib.trainer.config.RunConfig` or a parameter of a loss) or
+    ``folder``, below which the run gets its own: a misspelt name raises ValueError, and so does a wrong type.
     """
     plain = (str, int, float, bool, list, tuple, dict, type(None))
     jupyter_names = ("In", "Out")
@@ -41,12 +40,9 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     }
     folder = given.pop("folder", "runs")
     for name in given:
-        if name not in RunConfig.model_fields:
-            close = difflib.get_close_matches(name, RunConfig.model_fields, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
+        if name not in setting_names():
             raise ValueError(
-                f"unknown parameter {name!r}{hint} Known: folder, {', '.join(RunConfig.model_fields)}. "
-                "(In a live notebook: restart the kernel if it is a variable of your own.)"
+                f"{unknown_setting(name)} (In a live notebook: restart the kernel if it is a variable of your own.)"
             )
     config = RunConfig(**given)
     return config, Path(folder) / config.run_path
@@ -69,7 +65,8 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, pr
 
     own = Path(folder).resolve() / config.run_path
     own.mkdir(parents=True, exist_ok=True)
-    parameters = {**config.model_dump(), "folder": str(Path(folder).resolve())}
+    # Parameters that are not set are said to be None, whatever the notebook has for its own run.
+    parameters = {**dict.fromkeys(setting_names()), **config.model_dump(), "folder": str(Path(folder).resolve())}
     # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
     unfinished = own / "failed.ipynb"
     try:

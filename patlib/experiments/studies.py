@@ -105,7 +105,7 @@ STUDIES = {
             "table1",
             "Which of the eight methods segments CamVid best, over all classes and over the rare ones?",
             METHODS,
-            ("09_table_1", "14_paper_code_facts"),
+            ("09_table_1", "14_paper_code_facts", "16_the_frontier"),
             CAMVID,
             laptop_seeds=SEEDS + MORE_SEEDS,
         ),
@@ -135,7 +135,7 @@ STUDIES = {
             "precision",
             "Does training in bf16 change what is concluded from training in fp32?",
             (*_each((CE, PAT), "fp32", precision="fp32"), *_each((CE, PAT), "bf16")),
-            ("12_what_it_costs",),
+            ("09_table_1", "12_what_it_costs", "16_the_frontier"),
             CAMVID,
         ),
         Study(

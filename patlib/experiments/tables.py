@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit  # scipy.stats has the same quantile, and takes far longer to import
 
 from patlib.experiments.grids import cell_config, get_grid
+from patlib.experiments.statistics import holm, paired_difference
 from patlib.files import replacing
 from patlib.metrics import confusion_scores, frequency_groups
 from patlib.trainer.config import RunConfig
@@ -29,6 +31,8 @@ COLUMNS = {
 """The scores that tables show, and how they are headed."""
 
 LOWER_IS_BETTER = ("dice_err", "cross_entropy")
+FEWEST_SEEDS = 3
+"""Seeds that all rows must share before a winner can be clear."""
 NOT_RUN = "not run"
 Runs = Mapping[tuple[Any, ...], RunConfig]
 """Runs under the words of their row in a table, and their seed."""
@@ -70,7 +74,12 @@ def grid_scores(
     Only the records that :func:`~patlib.experiments.grids.grid_configs` names are read, so that runs at another scale
     in the same folder cannot slip in. A run without a record has no row.
     """
-    return run_scores(_grid_runs(grid, base, seeds), folder, checkpoint, split)
+    return run_scores(grid_runs(grid, base, seeds), folder, checkpoint, split)
+
+
+def grid_runs(grid: str, base: RunConfig, seeds: Iterable[int]) -> Runs:
+    """The runs of a grid at the scale of ``base``, as :func:`run_scores` takes them."""
+    return {(*cell.row, seed): cell_config(grid, cell, base, seed) for seed in seeds for cell in get_grid(grid)}
 
 
 def run_scores(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> pd.DataFrame:
@@ -87,12 +96,35 @@ def run_scores(runs: Runs, folder: str | Path, checkpoint: str = "best", split: 
 
 def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path) -> str:
     """The scale at which a grid's runs were made (:func:`protocol_of` of the first that has a record), or "not run"."""
-    return run_protocol(_grid_runs(grid, base, seeds), folder)
+    return run_protocol(grid_runs(grid, base, seeds), folder)
 
 
 def run_protocol(runs: Runs, folder: str | Path) -> str:
     """As :func:`grid_protocol`, of the runs that are named."""
     return next((protocol_of(record) for _, record in _records(runs, folder)), NOT_RUN)
+
+
+def run_caption(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> str:
+    """What a reader of :func:`run_scores` must know of its evidence, as the records have it.
+
+    The checkpoint and split that are scored, the seeds of a row, precisions and commits, what CamVid's validation set
+    is, and that the learning rate was not tuned.
+    """
+    found = dict(_records(runs, folder))
+    if not found:
+        return "No run has a record yet."
+    counts = Counter(key[:-1] for key in found)
+    least, most = min(counts.values()), max(counts.values())
+    seeds = f"{most} seed{'s' * (most > 1)}" if least == most else f"{least} to {most} seeds"
+    commits = sorted({record["machine"].get("commit") or "unknown" for record in found.values()})
+    precisions, rates = ({r["config"][name] for r in found.values()} for name in ("precision", "learning_rate"))
+    camvid = {record["dataset"]["name"] for record in found.values()} == {"camvid"}
+    clip = "The validation set of CamVid is one clip of a drive that is also in train. " if camvid else ""
+    return (
+        f"Scores of the {checkpoint} checkpoint, {split} split; {seeds} for each of {len(counts)} rows; "
+        f"{' and '.join(sorted(precisions))}; commit {', '.join(commits)}. {clip}The learning rate, "
+        f"{' or '.join(f'{rate:g}' for rate in sorted(rates))}, was not tuned for each method."
+    )
 
 
 def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
@@ -123,60 +155,46 @@ def row_summary(
     return framed(lines, levels)
 
 
-def paired(scores: pd.DataFrame, row: tuple[str, ...], other: tuple[str, ...], name: str) -> dict[str, float]:
-    """Mean over seeds of ``row`` minus ``other``, and its 95 % interval by Student's t over the seeds both have run.
+def clear_winner(scores: pd.DataFrame, name: str) -> tuple[str, ...] | None:
+    """The row with the best mean, if it is clearly better than every other row that was run; None otherwise.
 
-    Runs of one seed share their initial weights, the order of images and the mirroring, so pairing removes what those
-    contribute. ``low`` and ``high`` are NaN with fewer than two common seeds.
+    Rows are compared over the seeds that all of them share, of which there must be :data:`FEWEST_SEEDS`. Clearly means
+    that each paired difference to another row (:func:`~patlib.experiments.statistics.paired_difference`) has a p value
+    of at most 0.05 after Holm's adjustment for the number of these differences.
     """
-    both = runs_of(scores, row)[name].to_frame("one").join(runs_of(scores, other)[name].rename("two"), how="inner")
-    difference = (both["one"] - both["two"]).to_numpy()
-    count = len(difference)
-    half = float("nan")
-    if count > 1:
-        half = float(stdtrit(count - 1, 0.975) * difference.std(ddof=1) / np.sqrt(count))
-    mean = float(difference.mean()) if count else float("nan")
-    return {"difference": mean, "low": mean - half, "high": mean + half, "seeds": count}
-
-
-def clear_winner(grid: str, scores: pd.DataFrame, name: str) -> tuple[str, ...] | None:
-    """The cell with the best mean, if its paired interval against every other cell that was run leaves out 0.
-
-    The intervals are not widened for the number of comparisons, so this is the least that bold print should ask for.
-    """
-    sign = -1 if name in LOWER_IS_BETTER else 1
-    means = {
-        cell.row: sign * runs_of(scores, cell.row)[name].mean()
-        for cell in get_grid(grid)
-        if len(runs_of(scores, cell.row))
-    }
-    if len(means) < 2:
+    if not len(scores):
         return None
-    best = max(means, key=lambda row: means[row])
-    against = (paired(scores, best, row, name) for row in means if row != best)
-    return best if all(min(sign * it["low"], sign * it["high"]) > 0 for it in against) else None
+    sign = -1 if name in LOWER_IS_BETTER else 1
+    by_seed = sign * scores[name].unstack("seed").dropna(axis="columns")
+    if len(by_seed) < 2 or by_seed.shape[1] < FEWEST_SEEDS:
+        return None
+    best = by_seed.mean(axis="columns").idxmax()
+    others = [row for row in by_seed.index if row != best]
+    p_values = {row: paired_difference(by_seed.loc[best], by_seed.loc[row]).p_value for row in others}
+    return _as_tuple(best) if all(p <= 0.05 for p in holm(p_values).values()) else None
 
 
-def emphasised(grid: str, scores: pd.DataFrame, table: pd.DataFrame) -> pd.io.formats.style.Styler:
+def emphasised(scores: pd.DataFrame, table: pd.DataFrame) -> pd.io.formats.style.Styler:
     """A table with its clear winners (:func:`clear_winner`) in bold; renders as HTML and, by ``to_latex``, as LaTeX."""
     headings = {heading: name for name, heading in COLUMNS.items()}
 
     def bold(column: pd.Series) -> list[str]:
         heading = column.name if isinstance(column.name, tuple) else (column.name, "ours")
         name = headings.get(heading[0]) if heading[1] == "ours" else None
-        winner = clear_winner(grid, scores, name) if name and len(scores) else None
+        winner = clear_winner(scores, name) if name else None
         return ["font-weight: bold" if _as_tuple(row) == winner else "" for row in column.index]
 
-    return table.style.apply(bold, axis=0).set_uuid(grid)
+    # By this name the rules of a page's tables are kept apart; from its content, it is the same in every build.
+    return table.style.apply(bold, axis=0).set_uuid(hashlib.sha256(table.to_csv().encode()).hexdigest()[:8])
 
 
-def export(path: str | Path, grid: str, scores: pd.DataFrame, table: pd.DataFrame) -> Path:
+def export(path: str | Path, scores: pd.DataFrame, table: pd.DataFrame) -> Path:
     """Write a table as ``.csv`` (plain) or ``.tex`` (a booktabs tabular, winners in bold); ValueError for others."""
     path = Path(path)
     if path.suffix == ".csv":
         text = table.to_csv()
     elif path.suffix == ".tex":
-        text = emphasised(grid, scores, table).format(escape="latex").format_index(escape="latex")
+        text = emphasised(scores, table).format(escape="latex").format_index(escape="latex")
         text = text.format_index(escape="latex", axis=1).to_latex(hrules=True, convert_css=True)
     else:
         raise ValueError(f"a table is written as .csv or .tex; got {path.name!r}")
@@ -202,10 +220,6 @@ def protocol_of(record: Record) -> str:
         f"{config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )
-
-
-def _grid_runs(grid: str, base: RunConfig, seeds: Iterable[int]) -> Runs:
-    return {(*cell.row, seed): cell_config(grid, cell, base, seed) for seed in seeds for cell in get_grid(grid)}
 
 
 def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], Record]]:

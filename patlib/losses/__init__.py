@@ -5,18 +5,18 @@ Every method is three steps around one cross-entropy::
     logits --adjust--> logits' --log-softmax--> nll (N,H,W),  p = exp(-nll)
     loss = sum( weight * nll ) / normaliser
 
-========  =============================  ==========================  ====================
-name      adjust (in training)           weight of a pixel           normaliser
-========  =============================  ==========================  ====================
-ce        -                              1                           valid pixels
-focal     -                              (1 - p)^gamma               valid pixels
-cb        -                              w_class                     valid pixels
-cbfocal   -                              w_class (1 - p)^gamma       valid pixels
-bms       + log prior                    1                           valid pixels
-ldam      - margin (true class), times s 1                           valid pixels
-blv       + noise scaled by rarity       1                           valid pixels
-pat       -                              exp((1 - p - eps)/T) / S    images in the batch
-========  =============================  ==========================  ====================
+=======  =====================================  ===========================  ====================
+name     adjust the logits (in training)        weight of a pixel            normaliser
+=======  =====================================  ===========================  ====================
+ce       unchanged                              1                            valid pixels
+focal    unchanged                              (1 - p)^gamma                valid pixels
+cb       unchanged                              w_class                      valid pixels
+cbfocal  unchanged                              w_class (1 - p)^gamma        valid pixels
+bms      plus log prior                         1                            valid pixels
+ldam     minus margin of the true class, x s    1                            valid pixels
+blv      plus noise scaled by rarity            1                            valid pixels
+pat      unchanged                              exp((1 - p - eps)/T) / S     images in the batch
+=======  =====================================  ===========================  ====================
 
 The one-hot target of the PAT paper's Eq. 4 leaves only the true class's channel of its weight tensor, so no weight
 here is an (N,L,H,W) tensor: what is kept for the gradient is one log-softmax. Adjusted logits (bms, ldam, blv) are a
@@ -32,6 +32,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from patlib.losses.base import PixelLoss
@@ -54,6 +56,7 @@ __all__ = [
     "build_loss",
     "count_class_pixels",
     "loss_parameters",
+    "loss_signature",
     "mask_sizes",
 ]
 
@@ -61,18 +64,31 @@ LOSSES: dict[str, type[PixelLoss]] = {
     loss.name: loss
     for loss in (CrossEntropy, Focal, ClassBalanced, ClassBalancedFocal, BalancedSoftmax, LDAM, BLV, PAT)
 }
-"""The methods by name, in the order of the paper's tables. A ninth is a class in this room, and its name here."""
+"""The methods by name, in the order of the paper's tables. Whatever asks for a loss, its label, its colour or its
+parameters asks here, so a ninth is a class and its entry: ``LOSSES["mine"] = Mine`` where it is not part of patlib."""
+
+
+def loss_signature(name: str) -> dict[str, inspect.Parameter]:
+    """The method's own parameters as its constructor declares them, each with its type and its default.
+
+    The type is ``Annotated[float, "what the parameter means"]`` in the losses of this room. Raises ValueError for a
+    name that is no loss.
+    """
+    if name not in LOSSES:
+        raise ValueError(f"unknown loss {name!r}{_nearest(name, LOSSES)}; known: {', '.join(LOSSES)}")
+    return dict(_own_parameters(LOSSES[name]))  # type: ignore[arg-type]  # a class can be hashed
+
+
+@cache
+def _own_parameters(loss: Callable[..., PixelLoss]) -> dict[str, inspect.Parameter]:
+    shared = inspect.signature(PixelLoss).parameters
+    own = inspect.signature(loss, eval_str=True).parameters
+    return {key: parameter for key, parameter in own.items() if key not in shared}
 
 
 def loss_parameters(name: str) -> dict[str, Any]:
     """The method's own parameters and their defaults, e.g. ``{"gamma": 2.0}`` for ``focal``."""
-    if name not in LOSSES:
-        close = difflib.get_close_matches(str(name), LOSSES, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"unknown loss {name!r}{hint}; known: {', '.join(LOSSES)}")
-    shared = inspect.signature(PixelLoss).parameters
-    own = inspect.signature(LOSSES[name]).parameters
-    return {key: parameter.default for key, parameter in own.items() if key not in shared}
+    return {key: parameter.default for key, parameter in loss_signature(name).items()}
 
 
 def build_loss(
@@ -87,15 +103,28 @@ def build_loss(
     A loss is a module: move it with ``.to(device)``. Its class tables are float64, which MPS lacks: there it is
     ``.float().to("mps")``. BLV adds its noise in ``train()`` mode only.
 
-    >>> import torch
-    >>> loss = build_loss("pat", num_classes=3, T=20)
-    >>> round(loss(torch.zeros(1, 3, 2, 2), torch.tensor([[[0, 0], [0, 255]]])).item(), 4)
-    1.1358
+    Example:
+        >>> import torch
+        >>> from patlib.losses import build_loss
+        >>> loss = build_loss("pat", num_classes=3, T=20)
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 255]]])
+        >>> print(f"{loss(logits, target):.4f}")
+        1.1358
     """
     known = loss_parameters(name)
     for key in params:
         if key not in known and key != "reduction":
-            raise ValueError(f"loss {name!r} has no parameter {key!r}; it takes: {', '.join(known) or 'none'}")
+            raise ValueError(
+                f"loss {name!r} has no parameter {key!r}{_nearest(key, known)}; it takes: {', '.join(known) or 'none'}"
+            )
     if LOSSES[name].needs_class_pixels:
         params["class_pixels"] = class_pixels
     return LOSSES[name](num_classes, ignore_index=ignore_index, **params)
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    """The known name that was probably meant, as a part of a message; a letter's case is forgiven."""
+    lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    return f" (did you mean {lower[close[0]]!r}?)" if close else ""

@@ -33,9 +33,12 @@ def count_class_pixels(masks: Tensor | Iterable[Any], num_classes: int, ignore_i
     (image, mask) pairs such as a dataset or a loader yields; of a pair only the mask is read. Ignored pixels count
     nowhere. Raises TypeError or ValueError that names the place in ``masks`` and what is wrong there.
 
-    >>> import torch
-    >>> count_class_pixels(torch.tensor([[[0, 0], [2, 255]]]), num_classes=3)
-    tensor([2, 0, 1])
+    Example:
+        >>> import torch
+        >>> from patlib.losses import count_class_pixels
+        >>> masks = torch.tensor([[[0, 0], [2, 255]]])
+        >>> count_class_pixels(masks, num_classes=3)
+        tensor([2, 0, 1])
     """
     check_classes(num_classes, ignore_index)
     counts = torch.zeros(num_classes, dtype=torch.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch import Tensor
 from patlib.losses.base import PixelLoss, compute_dtype
 from patlib.losses.checks import ClassPixels, check_number
 from patlib.losses.pixelwise import focal_factor
+
+BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N training pixels if not given."
 
 
 class ClassBalanced(PixelLoss):
@@ -25,6 +28,14 @@ class ClassBalanced(PixelLoss):
 
     ``power`` in place of beta weights by frequency itself, :math:`w_c\propto n_c^{-\text{power}}`, rescaled likewise.
     0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import ClassBalanced
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{ClassBalanced(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.1208
     """
 
     name, label, colour = "cb", "CB", "#029e73"
@@ -38,8 +49,8 @@ class ClassBalanced(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        beta: float | None = None,
-        power: float | None = None,
+        beta: Annotated[float | None, BETA] = None,
+        power: Annotated[float | None, "Weights by n^-power in place of beta, in [0, 1]."] = None,
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         if self.class_pixels.min() < 1:
@@ -72,6 +83,14 @@ class ClassBalancedFocal(ClassBalanced):
     r"""Class-balanced focal loss (Cui et al. 2019 with the softmax focal factor):
     :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
     With ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import ClassBalancedFocal
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{ClassBalancedFocal(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.0537
     """
 
     name, label, colour = "cbfocal", "CBFocal", "#56b4e9"
@@ -83,8 +102,8 @@ class ClassBalancedFocal(ClassBalanced):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        beta: float | None = None,
-        gamma: float = 2.0,
+        beta: Annotated[float | None, BETA] = None,
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(
             num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction, beta=beta
@@ -101,6 +120,14 @@ class BalancedSoftmax(PixelLoss):
     The loss adjusts whenever it is called; predictions use the raw logits. A class without a training pixel keeps
     the official limit :math:`\pi_c\to0` (it leaves the softmax), with the smallest normal float32 in place of 0 so
     that the loss stays finite should the class turn up. ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import BalancedSoftmax
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{BalancedSoftmax(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        0.6810
     """
 
     name, label, colour = "bms", "BMS", "#cc78bc"
@@ -131,6 +158,14 @@ class LDAM(PixelLoss):
     Counts are those of the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits
     of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
     ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import LDAM
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{LDAM(3, class_pixels=[90, 9, 1])(logits, target):.4f}")
+        4.5864
     """
 
     name, label, colour = "ldam", "LDAM", "#ca9161"
@@ -144,8 +179,8 @@ class LDAM(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        max_margin: float = 0.5,
-        scale: float = 20.0,
+        max_margin: Annotated[float, "Margin of the rarest class."] = 0.5,
+        scale: Annotated[float, "What the logits are multiplied by."] = 20.0,
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
@@ -170,6 +205,14 @@ class BLV(PixelLoss):
     read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
     normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
     authors' configuration also counts ignored ones. ``reduction`` is that of the cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import BLV
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{BLV(3, class_pixels=[90, 9, 1]).eval()(logits, target):.4f}")
+        1.0986
     """
 
     name, label, colour = "blv", "BLV", "#fbafe4"
@@ -184,8 +227,8 @@ class BLV(PixelLoss):
         class_pixels: ClassPixels = None,
         ignore_index: int = 255,
         reduction: str = "mean",
-        sigma: float = 0.5,
-        law: str = "gaussian",
+        sigma: Annotated[float, "Standard deviation of the noise (xavier: its gain)."] = 0.5,
+        law: Annotated[str, "Of the noise: gaussian, uniform or xavier."] = "gaussian",
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         self.sigma = check_number("sigma", sigma, "of at least 0", lambda value: value >= 0)

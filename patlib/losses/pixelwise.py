@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,14 @@ class CrossEntropy(PixelLoss):
 
     Unlike ``torch.nn.functional.cross_entropy`` a batch without valid pixels gives 0, not NaN. With ``reduction`` "sum"
     it is Eq. 3 itself, with "none" :math:`-\log p` of each pixel.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import CrossEntropy
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{CrossEntropy(3)(logits, target):.4f}")
+        1.0986
     """
 
     name, label, colour = "ce", "CE", "#949494"
@@ -27,12 +37,25 @@ class Focal(PixelLoss):
     paper) uses this softmax form, divided by M valid pixels, not by M times L as some libraries do. The gradient
     flows through the modulating factor. ``gamma`` >= 0. With ``reduction`` "none" a pixel costs
     :math:`(1-p)^\gamma(-\log p)`, and "sum" is the sum of these.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import Focal
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{Focal(3, gamma=2.0)(logits, target):.4f}")
+        0.4883
     """
 
     name, label, colour = "focal", "Focal", "#0173b2"
 
     def __init__(
-        self, num_classes: int, *, ignore_index: int = 255, reduction: str = "mean", gamma: float = 2.0
+        self,
+        num_classes: int,
+        *,
+        ignore_index: int = 255,
+        reduction: str = "mean",
+        gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
@@ -59,6 +82,14 @@ class PAT(PixelLoss):
     0 <= ``alpha`` <= 1 makes the size weight :math:`1/S^\alpha`: 1 is the paper's, 0 none (pixels are summed). The sum
     is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not react to the
     scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import PAT
+        >>> logits = torch.zeros(1, 3, 2, 2)
+        >>> target = torch.tensor([[[0, 0], [0, 1]]])
+        >>> print(f"{PAT(3, T=20.0)(logits, target):.4f}")
+        2.2717
     """
 
     name, label, colour = "pat", "PAT", "#d55e00"
@@ -69,12 +100,12 @@ class PAT(PixelLoss):
         *,
         ignore_index: int = 255,
         reduction: str = "mean",
-        T: float = 20.0,
-        eps: float = 0.0,
-        detach: bool = True,
-        size_weight: bool = True,
-        adaptive: bool = True,
-        alpha: float = 1.0,
+        T: Annotated[float, "Temperature of beta: the larger, the less confidence counts."] = 20.0,
+        eps: Annotated[float, "Taken off the exponent of beta, in [0, 1]."] = 0.0,
+        detach: Annotated[bool, "Whether the gradient stops at beta."] = True,
+        size_weight: Annotated[bool, "Whether a pixel is divided by the size of its mask, 1/S."] = True,
+        adaptive: Annotated[bool, "Whether a pixel is weighted by beta."] = True,
+        alpha: Annotated[float, "Power of the size weight 1/S^alpha, in [0, 1]; the paper's is 1."] = 1.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
         self.T = check_number(

@@ -11,7 +11,8 @@ from torch import Tensor
 def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """The confusion matrix of each image (N,L,L) int64, rows true, from predicted and true labels (N,H,W).
 
-    Labels must be classes or, in ``target``, ``ignore_index``; they are not checked.
+    Labels must be classes or, in ``target``, ``ignore_index``; they are not checked. The chapter
+    ``notebooks/07_the_metrics.md`` counts such a matrix with a loop and says why each image has its own.
     """
     valid = (target != ignore_index).flatten(1)
     cells = (target.long() * num_classes + labels.long()).flatten(1).where(valid, 0)
@@ -20,7 +21,16 @@ def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_in
 
 
 def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
-    """Scores of a confusion matrix (L,L), rows true and columns predicted; undefined means are NaN."""
+    r"""Scores of a confusion matrix (L,L) of counts, rows true and columns predicted: float64 fractions in [0, 1].
+
+    With TP, FP and FN of a class as in :mod:`patlib.metrics.segmentation`:
+
+    .. math:: IoU=\frac{TP}{TP+FP+FN},\quad Dice=\frac{2TP}{2TP+FP+FN},\quad recall=\frac{TP}{TP+FN}
+
+    ``iou`` (L,) has NaN for a class with no true and no predicted pixel. ``miou``, ``mean_dice`` and ``mean_acc`` (the
+    mean recall) are means over the classes for which the fraction is defined, ``pixel_acc`` is the share of right
+    pixels, and ``dice_err`` is 1 minus ``mean_dice``. The chapter ``notebooks/07_the_metrics.md`` builds them by hand.
+    """
     counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()
     hits, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     iou = hits / (true + predicted - hits)
@@ -36,9 +46,11 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
 
 
 def frequency_groups(class_pixels: Sequence[float] | Tensor, num_classes: int) -> dict[str, list[int]]:
-    """Class ids of the head, medium and tail: thirds by training frequency, the larger thirds first.
+    """Class ids of the head, medium and tail, from the training pixels (L,) of each class.
 
-    With two classes the tail is empty, and its mean NaN.
+    The classes are sorted by their pixels and cut into thirds; where L is not divisible by 3 the head is larger, then
+    the medium group. With two classes the tail is empty and its mean is NaN. Raises ValueError for counts that are not
+    one for each class. The chapter ``notebooks/07_the_metrics.md`` shows the groups of the synthetic scenes.
     """
     counts = torch.as_tensor(class_pixels)
     if counts.shape != (num_classes,):

@@ -26,15 +26,30 @@ if TYPE_CHECKING:
 
 
 class SegmentationMetrics(Metric):
-    """Accumulates predictions of a split; one instance a split.
+    """Counts the predictions of a whole split in one confusion matrix, and scores it; use one instance for each split.
+
+    The chapter ``notebooks/07_the_metrics.md`` builds every score by hand and shows why batches are summed before they
+    are scored.
 
     State lives on the metric's device and is summed over processes by torchmetrics; ``update`` never reads it back,
     so a GPU is not stalled. Pixels labelled ``ignore_index`` count nowhere. ``class_pixels`` (L,), the training
     set's pixel counts, adds the head, medium and tail means.
 
     Logits that are NaN or plus infinity at a labelled pixel make every score NaN, on any device: the class that
-    ``argmax`` picks among them means nothing. Raises ValueError for more classes than the label 255 can be ignored
-    beside, since class 255 would silently count nowhere.
+    ``argmax`` picks among them means nothing. Raises ValueError for more than 255 classes with ``ignore_index``
+    255, because the pixels of class 255 would be ignored.
+
+    Example:
+        >>> import torch
+        >>> from patlib.metrics import SegmentationMetrics
+        >>> metrics = SegmentationMetrics(num_classes=3)
+        >>> predicted = torch.tensor([[[0, 0, 1], [1, 2, 0]]])
+        >>> target = torch.tensor([[[0, 0, 1], [1, 1, 255]]])
+        >>> metrics.update(predicted, target)
+        >>> print(f"{metrics.compute()['miou']:.4f}")
+        0.5556
+        >>> metrics.compute()["iou"].tolist()
+        [1.0, 0.6666666666666666, 0.0]
     """
 
     full_state_update = False
@@ -121,10 +136,10 @@ class SegmentationMetrics(Metric):
         return {name: float(value) for name, value in self.compute().items() if value.ndim == 0}
 
     def per_class(self, classes: Sequence[str] | None = None) -> pd.DataFrame:
-        r"""One row a class: IoU, Dice, precision :math:`TP/(TP+FP)` and recall :math:`TP/(TP+FN)`, and true pixels.
+        r"""A row for each class: IoU, Dice, precision :math:`TP/(TP+FP)`, recall :math:`TP/(TP+FN)`, and true pixels.
 
-        The scores are fractions in [0, 1], NaN where undefined; ``classes`` (L,) names the rows, else their ids do.
-        Needs pandas.
+        The scores are fractions in [0, 1], NaN where undefined. ``classes`` (L,) names the rows, which otherwise are
+        named by their ids. Needs pandas.
         """
         import pandas as pd
 
@@ -142,8 +157,9 @@ class SegmentationMetrics(Metric):
     def plot(self, val: Tensor | None = None, ax: Any = None, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
         """Draw the confusion matrix, each row as shares of its true pixels; returns the figure and its axes.
 
-        After torchmetrics' convention ``val`` (L,L) is drawn if given, else what was seen so far, on the Matplotlib
-        axes ``ax``, or on a new figure. The row of a class without a pixel is empty. Needs Matplotlib.
+        As torchmetrics has it, the matrix ``val`` (L,L) is drawn if it is given, and otherwise what was counted so far;
+        on the Matplotlib axes ``ax`` if they are given, and otherwise on a new figure. The row of a class without a
+        pixel is empty. Needs Matplotlib.
         """
         import matplotlib.pyplot as plt
 

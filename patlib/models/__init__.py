@@ -1,7 +1,8 @@
 """The paper's four encoder-decoders: (N,3,H,W) images in, (N,L,H,W) logits out, any H and W from 16.
 
-``segnet`` is the network of Table 1; ``unet``, ``attention_unet`` and ``unetpp`` are those of Table 2.
-Layers and channels are those of the released code (KhoiDOO/ibla); what we do otherwise, each class says.
+``segnet`` is the network of the paper's Table 1; ``unet``, ``attention_unet`` and ``unetpp`` are those of Table 2.
+Layers and channels are those of the released code (KhoiDOO/ibla); each class says where it differs from that code.
+Notebook 06 builds all four layer by layer and measures them.
 """
 
 from __future__ import annotations
@@ -24,14 +25,24 @@ MODELS: dict[str, type[nn.Module]] = {
     "attention_unet": AttentionUNet,
     "unetpp": UNetPlusPlus,
 }
+"""The networks by name."""
 
 
 def build_model(name: str, num_classes: int, width: int = 32, released_head: bool = False) -> nn.Module:
     """The network of that name, mapping images (N,3,H,W) to logits (N,L,H,W).
 
-    ``width`` is the channels of the first level, doubled at each further one; 32 in the released code.
-    ``released_head`` belongs to SegNet. Raises ValueError for an unknown name, for sizes that are not positive, and
-    for ``released_head`` with another network.
+    ``width`` is the number of channels at the first level, which doubles at each further level; 32 in the released
+    code. ``released_head`` is an option of SegNet alone. Raises ValueError for an unknown name, for fewer than two
+    classes, for a width below 1, and for ``released_head`` with another network.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import build_model, count_parameters
+        >>> network = build_model("segnet", num_classes=3, width=4)
+        >>> network(torch.zeros(2, 3, 32, 48)).shape
+        torch.Size([2, 3, 32, 48])
+        >>> count_parameters(network)
+        60443
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
@@ -43,7 +54,7 @@ def build_model(name: str, num_classes: int, width: int = 32, released_head: boo
 
 
 def check_released_head(name: str, released_head: bool) -> None:
-    """Raises ValueError if a network other than SegNet is to end as the released SegNet does."""
+    """Raises ValueError if ``released_head`` is asked for with a network other than SegNet."""
     if released_head and MODELS[name] is not SegNet:
         raise ValueError(
             f"released_head=True is SegNet's batch norm and ReLU after the last convolution; {name!r} ends in a "
@@ -52,5 +63,5 @@ def check_released_head(name: str, released_head: bool) -> None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable parameters of a model."""
+    """The number of trainable parameters of a model."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

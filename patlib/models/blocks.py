@@ -1,4 +1,7 @@
-"""What the four networks share: convolution blocks, the encoder of the UNets, and how any image size is made to fit."""
+"""What the four networks share: convolution blocks, the encoder of the UNets, padding to a size that can be halved.
+
+Built in notebook 06.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SMALLEST_SIDE = 16
-"""Pixels: every network halves a side four times."""
+"""Pixels a side. Every network halves the sides four times, and one pixel must be left."""
 
 
 def check_side(images: Tensor) -> None:
@@ -16,9 +19,10 @@ def check_side(images: Tensor) -> None:
 
 
 def pad(images: Tensor) -> Tensor:
-    """Repeat the last row and column of images (N,3,H,W) until both sides are multiples of 16.
+    """Repeats the last row and column of images (N,3,H,W) until both sides are multiples of 16.
 
-    Nothing is added to sides that are multiples already. The caller crops the logits to (H,W).
+    A side that is a multiple already stays as it is. The caller crops the logits to (H,W). Raises ValueError for
+    images with a side below 16.
     """
     check_side(images)
     height, width = images.shape[-2:]
@@ -27,7 +31,11 @@ def pad(images: Tensor) -> Tensor:
 
 
 def conv_block(in_channels: int, out_channels: int, bias: bool = False) -> nn.Sequential:
-    """3x3 convolution, batch norm, ReLU; keeps H and W. A bias before batch norm is a parameter without effect."""
+    """3x3 convolution, batch norm and ReLU, from (N,in,H,W) to (N,out,H,W). Built in notebook 06.
+
+    Two of the networks have a bias in the convolution, as in the released code. Batch norm subtracts it again, so it
+    has no effect.
+    """
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias),
         nn.BatchNorm2d(out_channels),
@@ -36,12 +44,12 @@ def conv_block(in_channels: int, out_channels: int, bias: bool = False) -> nn.Se
 
 
 def double_conv(in_channels: int, out_channels: int, bias: bool = False) -> nn.Sequential:
-    """Two convolution blocks in a row."""
+    """Two convolution blocks in a row, from (N,in,H,W) to (N,out,H,W)."""
     return nn.Sequential(conv_block(in_channels, out_channels, bias), conv_block(out_channels, out_channels, bias))
 
 
 def level_channels(width: int) -> list[int]:
-    """Channels of the five levels of the UNets: ``width``, doubled four times."""
+    """Channels of the five levels of the UNets: ``width``, and twice as many at each further level."""
     return [width * 2**level for level in range(5)]
 
 
@@ -52,7 +60,7 @@ def build_encoder(width: int, bias: bool = False) -> nn.ModuleList:
 
 
 def encode(encoder: nn.ModuleList, images: Tensor) -> list[Tensor]:
-    """Features of each level, from (N,width,H,W) to (N,16 width,H/16,W/16), with 2x2 maximum pooling between them."""
+    """Features of the five levels, from (N,width,H,W) to (N,16 width,H/16,W/16), with 2x2 maximum pooling between."""
     features: list[Tensor] = []
     for stage in encoder:
         features.append(stage(F.max_pool2d(features[-1], 2) if features else images))

@@ -9,11 +9,13 @@ from patlib.models.blocks import check_side, conv_block
 
 
 class SegNet(nn.Module):
-    """Encoder that remembers where each maximum was, decoder that puts values back there.
+    """The encoder remembers where each maximum was, and the decoder puts values back there. Built in notebook 06.
 
-    ``width`` is the channels of the first stage, doubled at each of the next three (32-64-128-256 in the released
-    code), with 2, 2, 3, 3 convolutions. ``released_head=True`` ends in batch norm and ReLU as the released code
-    does: logits then cannot be negative. The default ends in a linear layer, as in the SegNet paper.
+    It maps images (N,3,H,W) to logits (N,L,H,W). ``width`` is the number of channels of the first stage, which doubles
+    at each of the next three (32-64-128-256 in the released code); the stages have 2, 2, 3 and 3 convolutions. By
+    default the network ends in a convolution, as in the SegNet paper. With ``released_head=True`` it ends in batch norm
+    and ReLU, as in the released code, and its logits cannot be negative. Raises ValueError for images with a side
+    below 16.
     """
 
     convolutions = (2, 2, 3, 3)

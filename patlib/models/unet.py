@@ -1,4 +1,7 @@
-"""UNet (Ronneberger et al. 2015) and Attention UNet (Oktay et al. 2018), sized as in the PAT paper's released code."""
+"""UNet (Ronneberger et al. 2015) and Attention UNet (Oktay et al. 2018), sized as in the PAT paper's released code.
+
+Built in notebook 06.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from patlib.models.blocks import build_encoder, conv_block, double_conv, encode,
 
 
 class UpStage(nn.Module):
-    """One level up: enlarge by a 2x2 transposed convolution, put the encoder's features beside it, convolve twice."""
+    """One level up in a UNet: a 2x2 transposed convolution, then two convolutions over the encoder's features too.
+
+    Built in notebook 06.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -24,12 +30,14 @@ class UpStage(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    r"""Multiplies each pixel of the encoder's features x by one number in (0,1), which the decoder's features g decide.
+    r"""Multiplies the encoder's features x at each pixel by one number in (0,1). Built in notebook 06.
+
+    The number depends on x and on the decoder's features g:
 
     .. math:: x \cdot \sigma\bigl(\mathrm{BN}(\psi \, \mathrm{ReLU}(\mathrm{BN}(W_g g) + \mathrm{BN}(W_x x)))\bigr)
 
-    All convolutions are 1x1 and g has the size of x, as in the released code. Oktay et al. take g from the coarser
-    level below and enlarge the weights.
+    :math:`W_g`, :math:`W_x` and :math:`\psi` are 1x1 convolutions, the first two to ``inner`` channels. As in the
+    released code, g has the size of x. Oktay et al. take g from the coarser level below and enlarge the weights.
     """
 
     def __init__(self, channels: int, inner: int) -> None:
@@ -41,12 +49,15 @@ class AttentionGate(nn.Module):
         )  # fmt: skip
 
     def forward(self, g: Tensor, x: Tensor) -> Tensor:
-        """Both (N,C,H,W), and so is the result."""
+        """The gated x; g, x and the result are (N,C,H,W)."""
         return x * self.weight(self.from_decoder(g) + self.from_encoder(x))
 
 
 class AttentionUpStage(nn.Module):
-    """One level up: repeat each pixel 2x2 and convolve, put the gated encoder's features beside it, convolve twice."""
+    """One level up in an Attention UNet: repetition, a convolution, then two over the gated encoder's features too.
+
+    Built in notebook 06.
+    """
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -63,10 +74,11 @@ class AttentionUpStage(nn.Module):
 
 
 class Ladder(nn.Module):
-    """Down an encoder, up a decoder whose stages each see the encoder's features of their own level.
+    """An encoder, and a decoder whose stages each receive the encoder's features of their own level.
 
-    Sides that are no multiple of 16 are padded below and to the right by repeating the last row and column, and the
-    logits are cropped. So the logits are those of the padded image, whatever the size.
+    Images whose sides are not multiples of 16 are padded below and on the right by repeating the last row and column,
+    and the logits are cropped. They are thus the logits of the padded image. Raises ValueError for images with a side
+    below 16.
     """
 
     def __init__(self, encoder: nn.ModuleList, decoder: Iterable[nn.Module], head: nn.Module) -> None:
@@ -84,11 +96,12 @@ class Ladder(nn.Module):
 
 
 class UNet(Ladder):
-    """Five levels of two convolutions; what goes down is carried across whole.
+    """Five levels of two convolutions each; the decoder receives all features of the encoder. Built in notebook 06.
 
-    ``width`` is the channels of the first level, doubled at each further one: 32 to 512 in the released code, half of
-    what Ronneberger et al. have. Unlike theirs, convolutions keep the size and are followed by batch norm. For odd
-    sizes the released code pads each level with zeros, where we pad the image.
+    It maps images (N,3,H,W) to logits (N,L,H,W). ``width`` is the number of channels at the first level, which doubles
+    at each further level: 32 to 512 in the released code, half as many as in the network of Ronneberger et al. Their
+    convolutions also shrink the image, where these keep its size, and have no batch norm. For odd sizes the released
+    code pads each level with zeros, where we pad the image.
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:
@@ -99,10 +112,11 @@ class UNet(Ladder):
 
 
 class AttentionUNet(Ladder):
-    """A UNet whose decoder decides, pixel by pixel, how much of the encoder's features it lets through.
+    """A UNet with a gate at each level, which decides by pixel how much of the encoder's features the decoder receives.
 
-    A gate computes with half the channels of its level, the topmost with all of them (32 at width 32), as in the
-    released code, which fails for sides that are no multiple of 16.
+    Built in notebook 06. It maps images (N,3,H,W) to logits (N,L,H,W); ``width`` is as for :class:`UNet`. The inner
+    channels of a gate are half those of its level, and at the first level all of them, as in the released code. That
+    code fails for sides that are not multiples of 16.
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:

@@ -10,16 +10,19 @@ from patlib.models.blocks import build_encoder, double_conv, encode, level_chann
 
 
 class UNetPlusPlus(nn.Module):
-    r"""A UNet whose skip connections are filled with convolutions. The node at level i, column j > 0 computes
+    r"""A UNet whose skip connections pass through further convolutions. Built in notebook 06.
+
+    It maps images (N,3,H,W) to logits (N,L,H,W). The node at level i and in column j > 0 computes
 
     .. math:: X^{i,j} = \mathrm{conv}\bigl([X^{i,0}, \dots, X^{i,j-1}, \mathrm{enlarge}(X^{i+1,j-1})]\bigr)
 
-    Column 0 is the encoder; the logits come from :math:`X^{0,4}` alone (no deep supervision, in the released code
-    either). Enlarging is bilinear with aligned corners and has no parameters.
+    with two convolutions. Column 0 is the encoder. The logits come from :math:`X^{0,4}` alone: as in the released code,
+    there is no deep supervision. Enlarging is bilinear interpolation with aligned corners and has no parameters.
 
-    ``width`` is the channels of the first level, doubled at each further one (32 to 512). Sides that are no multiple
-    of 16 are padded below and to the right by repeating the last row and column, and the logits are cropped; the
-    released code fails for them.
+    ``width`` is the number of channels at the first level, which doubles at each further level (32 to 512 in the
+    released code). Images whose sides are not multiples of 16 are padded below and on the right by repeating the last
+    row and column, and the logits are cropped; the released code fails for them. Raises ValueError for images with a
+    side below 16.
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:

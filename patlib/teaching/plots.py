@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from patlib.datasets import IGNORE_INDEX, DatasetSpec, colourise
 from patlib.losses import LOSSES
 
-METHOD_COLOURS = {name: loss.colour for name, loss in LOSSES.items()}
+
+class _OfEachLoss(Mapping[str, str]):
+    """An attribute of every loss by the loss's name, read when it is asked for: one added since has its own."""
+
+    def __init__(self, attribute: str) -> None:
+        self._attribute = attribute
+
+    def __getitem__(self, name: str) -> str:
+        return getattr(LOSSES[name], self._attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LOSSES)
+
+    def __len__(self) -> int:
+        return len(LOSSES)
+
+
+METHOD_COLOURS = _OfEachLoss("colour")
 """One colour a method, the same on every page: grey for cross-entropy, vermilion for PAT."""
 
-METHOD_LABELS = {name: loss.label for name, loss in LOSSES.items()}
+METHOD_LABELS = _OfEachLoss("label")
 """The methods' names as the paper writes them."""
 
 ERROR_COLOUR = (213, 94, 0)
@@ -31,6 +50,8 @@ def use_style() -> None:
         "figure.dpi": 100, "figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False,
         "axes.titlesize": "medium", "legend.frameon": False,
     })  # fmt: skip
+    if get_ipython() is not None:
+        set_matplotlib_formats("retina")  # 200 dots an inch, shown at the size of 100
 
 
 def image_rows(rows: Mapping[str, Sequence[np.ndarray]], spec: DatasetSpec, width: float = 9.0) -> Figure:
@@ -93,6 +114,22 @@ def prediction_figure(
     shown = [*truths, *(mask for masks in predictions.values() for mask in masks)]
     class_legend(figure, spec, np.unique(np.concatenate([mask.ravel() for mask in shown])))
     return figure
+
+
+def seed_dots(axis: Axes, values: Mapping[str, Sequence[float]], colours: Mapping[str, str], label: str) -> None:
+    """Every seed of each method as a dot and their mean as a line, so that n and the spread are seen, not stated.
+
+    ``values`` holds the scores of a method, one a seed, in the order in which the methods stand from the top; a seed
+    has the same place in each row that has as many. Beside its name each row says how many there are.
+    """
+    for row, (name, scores) in enumerate(values.items()):
+        places = row + np.linspace(-0.2, 0.2, len(scores)) * (len(scores) > 1)
+        axis.plot(scores, places, "o", color=colours[name], markersize=5)
+        if len(scores):
+            axis.plot([np.mean(scores)] * 2, [row - 0.35, row + 0.35], color=colours[name], linewidth=2)
+    axis.set_yticks(range(len(values)), [f"{name}  (n = {len(scores)})" for name, scores in values.items()])
+    axis.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
+    axis.grid(axis="x", color="0.92")
 
 
 def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """A split resident on a device, its batches, and their augmentation: no worker process, no decoding, no waiting.
 
 Shapes: M images in a split, N in a batch, H x W pixels. With several processes each holds the whole split and takes
-its share of every batch.
+its share of every batch. The chapter ``notebooks/02_from_files_to_batches.md`` builds a batch, its mirroring and the
+order of an epoch by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from patlib.datasets import Split
 class DeviceSplit:
     """A split as uint8 tensors on a device: images (M,H,W,3) and masks (M,H,W).
 
-    ``rank`` of ``world_size`` processes says which share of the batches is this one's.
+    This process is number ``rank`` of ``world_size`` processes, and takes its share of the batches. The chapter
+    ``notebooks/07_the_trainer.md`` shows why a split stays in bytes and lies on the device.
     """
 
     def __init__(self, split: Split, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
@@ -31,7 +33,8 @@ class DeviceSplit:
     def batch(self, index: Tensor, mirrored: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Images (N,3,H,W) float in [0, 1], channels-last, and labels (N,H,W) int64 of the given rows.
 
-        ``mirrored`` (N,) bool names those to flip left to right.
+        Image and mask are flipped from left to right where ``mirrored`` (N,) bool is True. The chapter
+        ``notebooks/02_from_files_to_batches.md`` makes the same batch by hand.
         """
         images, masks = self.images[index], self.masks[index]
         if mirrored is not None:
@@ -40,7 +43,8 @@ class DeviceSplit:
         return images.permute(0, 3, 1, 2).float().div_(255), masks.long()
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
-        """The rows (N,) of this process's batches in the order of the split: all, or each ``world_size``-th."""
+        """The rows (N,) of each batch, in the order of the split; of several processes each has every
+        ``world_size``-th batch."""
         yield from torch.arange(len(self.names), device=self.masks.device).split(batch_size)[
             self.rank :: self.world_size
         ]
@@ -56,7 +60,7 @@ class DeviceSplit:
 
 
 def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Flip left to right those images (N,H,W,3) and masks (N,H,W) that ``chosen`` (N,) bool names."""
+    """Flip images (N,H,W,3) and their masks (N,H,W) from left to right where ``chosen`` (N,) bool is True."""
     return (
         torch.where(chosen.view(-1, 1, 1, 1), images.flip(2), images),
         torch.where(chosen.view(-1, 1, 1), masks.flip(2), masks),
@@ -66,7 +70,8 @@ def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tenso
 def shuffled(count: int, order: torch.Generator, augment: bool) -> tuple[Tensor, Tensor]:
     """The rows (M,) of an epoch in a random order, and which of them to mirror (M,) bool, each with probability 1/2.
 
-    Drawn on the CPU, so that an epoch is the same one on any device and on any number of them.
+    Without ``augment`` none is mirrored. Both are drawn on the CPU, so that an epoch is the same on any device and on
+    any number of devices.
     """
     rows = torch.randperm(count, generator=order)
     return rows, torch.rand(count, generator=order) < (0.5 if augment else 0.0)

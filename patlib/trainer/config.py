@@ -1,80 +1,122 @@
-"""What a run is: one flat, strict set of plain values that papermill, a command line and a grid can all state."""
+"""What a run is: one strict set of plain values that papermill, a command line, a grid and a record all can state."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from patlib.datasets import DATASETS, get_spec
 from patlib.datasets.own import is_folder, slug
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
+from patlib.trainer.parameters import FrozenMap, all_parameters, check_names, typed_parameters
 
 
 class RunConfig(BaseModel):
     """One training run. An unknown name, a wrong type or a value out of range raises ValueError.
 
     The defaults follow the paper where it says something (SegNet, 100 rounds, seed 0) and its released code where it
-    does not (width 32, Adam at 1e-3 with a cosine schedule). Batch size and mirroring are ours. A loss parameter left
-    at None takes the loss's own default; one that the chosen loss does not have is an error.
+    does not (width 32, Adam at 1e-3 with a cosine schedule). Batch size and mirroring are ours.
+
+    The parameters of the loss are one field, ``loss_parameters``, and stand beside the other settings wherever a
+    configuration is written: ``RunConfig(loss="focal", gamma=3)`` is
+    ``RunConfig(loss="focal", loss_parameters={"gamma": 3})``, and both are dumped as ``{"loss": "focal", "gamma": 3.0,
+    ...}``. So a record states what a command line states. A parameter that is None takes the loss's own default, and
+    one that the chosen loss does not have is an error.
+
+    Example:
+        >>> from patlib.trainer import RunConfig
+        >>> config = RunConfig(dataset="camvid", loss="focal", gamma=3, epochs=20)
+        >>> config.loss_parameters
+        {'gamma': 3.0}
+        >>> config.run_path.as_posix()
+        'camvid/focal-segnet-seed0-29cf71b9'
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
 
     dataset: str = "synthetic"
-    """A built-in dataset's name, or the path of a folder with a ``patlib.toml``, which is made absolute."""
+    """A built-in dataset, or a folder with a patlib.toml, whose path is made absolute."""
     protocol: str | None = None
-    """How the dataset is split; its own default if None."""
+    """How the dataset is split; the dataset's own default if not given."""
     data_seed: int = Field(default=0, ge=0)
     """Draws the synthetic scenes and the splits of most real datasets: not the seed of training."""
     image_height: int | None = Field(default=None, ge=16)
+    """Pixels, given together with image_width; the dataset's default if neither is given."""
     image_width: int | None = Field(default=None, ge=16)
-    """Size in pixels; the dataset's default if both are None."""
-
+    """Pixels, given together with image_height."""
     void_class: bool = False
     """Whether void is one more class, as in the released code (20 classes on Cityscapes, 14 on NYUv2), or ignored."""
 
     model: str = "segnet"
+    """The network."""
     model_width: int = Field(default=32, ge=1)
-    """Channels of the first stage."""
+    """Channels of the network's first stage."""
     released_head: bool = False
-    """Whether SegNet ends in batch norm and ReLU, as in the released code; an error with any other model."""
+    """Whether SegNet ends in batch norm and ReLU, as in the released code; an error with any other network."""
 
     loss: str = "pat"
-    gamma: float | None = None
-    beta: float | None = None
-    power: float | None = None
-    max_margin: float | None = None
-    scale: float | None = None
-    sigma: float | None = None
-    law: str | None = None
-    T: float | None = None
-    eps: float | None = None
-    detach: bool | None = None
-    size_weight: bool | None = None
-    adaptive: bool | None = None
-    alpha: float | None = None
+    """What is minimised."""
+    loss_parameters: Annotated[FrozenMap, PlainSerializer(dict)] = Field(default=FrozenMap({}), validate_default=True)
+    """The parameters of the loss that were set; the loss's own defaults fill in the rest."""
 
     epochs: int = Field(default=100, ge=1)
+    """Times that the training set is gone through."""
     batch_size: int = Field(default=8, ge=1)
+    """Images a step, of all devices together."""
+    # Adam's first steps move every weight by about the rate, and a weight is smaller than 1: above 1 nothing of the
+    # initial weights is left after a step.
     learning_rate: float = Field(default=1e-3, gt=0, le=1, allow_inf_nan=False)
-    """Adam's first steps move every weight by about this much, and a weight is smaller than 1: above 1 nothing of the
-    initial weights is left after a step."""
+    """Of Adam at the first step, at most 1; it falls to 0 along a cosine."""
     augment: bool = True
-    """Mirror each training image left to right with probability one half."""
+    """Whether each training image is mirrored left to right with probability one half."""
     seed: int = Field(default=0, ge=0)
     """Draws the initial weights, the order of the images, the mirroring and BLV's noise."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """What computes; auto takes a GPU if there is one."""
     devices: int = Field(default=1, ge=1)
     """GPUs (on a CPU: processes) that share each batch."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the network's arithmetic in training; the final measurements are made in fp32."""
     compile: bool = False
     """Whether torch.compile is applied to model and loss: pays on a GPU and on long runs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_loss_parameters(cls, given: Any) -> Any:
+        """Put the parameters of losses that stand beside the other settings into their own field."""
+        if not isinstance(given, dict):
+            return given
+        settings = {name: value for name, value in given.items() if name in cls.model_fields}
+        beside = {name: value for name, value in given.items() if name not in cls.model_fields}
+        known = all_parameters()
+        for name in beside:
+            if name not in known:
+                raise ValueError(unknown_setting(name))
+        inside = settings.get("loss_parameters", {})
+        if not isinstance(inside, dict | FrozenMap):
+            raise ValueError(f"loss_parameters is a dict such as {{'T': 20.0}}; got {inside!r}")
+        for name in inside.keys() & {name for name, value in beside.items() if value is not None}:
+            raise ValueError(f"{name} is given twice, by itself and in loss_parameters")
+        return {**settings, "loss_parameters": {**beside, **inside}}
 
     @field_validator("dataset")
     @classmethod
@@ -90,6 +132,17 @@ class RunConfig(BaseModel):
             raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
         return name
 
+    @field_validator("loss")
+    @classmethod
+    def _loss_is_known(cls, name: str) -> str:
+        check_names(name, cls.model_fields)
+        return name
+
+    @field_validator("loss_parameters", mode="plain")
+    @classmethod
+    def _parameters_have_their_types(cls, given: Any, info: ValidationInfo) -> FrozenMap:
+        return typed_parameters(info.data["loss"], given) if "loss" in info.data else FrozenMap({})
+
     @model_validator(mode="after")
     def _fits_together(self) -> RunConfig:
         build_loss(self.loss, 2, [1, 1], **self.loss_parameters)  # checks names and values
@@ -102,11 +155,12 @@ class RunConfig(BaseModel):
             raise ValueError("image_height and image_width must be given together, or neither")
         return self
 
-    @property
-    def loss_parameters(self) -> dict[str, Any]:
-        """The loss parameters that were set; the loss's own defaults fill in the rest."""
-        values = {name: getattr(self, name) for name in LOSS_PARAMETERS}
-        return {name: value for name, value in values.items() if value is not None}
+    @model_serializer(mode="wrap")
+    def _loss_parameters_beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write them as they are given: records of any age, and what reads them, have one form."""
+        content = dump(self)
+        parameters = content.pop("loss_parameters", {})
+        return {**content, **parameters}
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -127,10 +181,9 @@ class RunConfig(BaseModel):
         Where it runs (``accelerator``) does not make it another run, nor does stating a loss's default. The number of
         devices does: BLV's noise is each process's own, and so is batch normalisation on CPUs.
         """
-        # Runs from before there were these fields keep their names.
-        later = {"void_class": (False,), "devices": (1,), "alpha": (None, 1.0), "power": (None,)}
-        effective = self.model_dump(exclude={"accelerator"}) | loss_parameters(self.loss) | self.loss_parameters
-        effective = {name: value for name, value in effective.items() if value not in later.get(name, ())}
+        settings = self.model_dump(exclude={"accelerator", "loss_parameters"})
+        effective = {**settings, **ALWAYS_NAMED, **loss_parameters(self.loss), **self.loss_parameters}
+        effective = {name: value for name, value in effective.items() if (name, value) not in NEVER_NAMED}
         digest = hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.loss}-{self.model}-seed{self.seed}-{digest}"
 
@@ -140,7 +193,23 @@ class RunConfig(BaseModel):
         return Path(self.dataset_name) / self.run_name
 
 
-LOSS_PARAMETERS = (
-    "gamma", "beta", "power", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive",
-    "alpha",
-)  # fmt: skip
+# Runs keep the names that they were stored under. When the first were named, these parameters were part of every
+# digest, of whatever loss, and these settings were not there yet.
+ALWAYS_NAMED = dict.fromkeys(
+    ("gamma", "beta", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive")
+)
+NEVER_NAMED = (("void_class", False), ("devices", 1), ("alpha", 1.0), ("power", None))
+
+
+def setting_names() -> list[str]:
+    """The names of everything that a run can be told, the parameters of all losses among them."""
+    names = [name for name in RunConfig.model_fields if name != "loss_parameters"]
+    return [*names, *all_parameters()]
+
+
+def unknown_setting(name: str) -> str:
+    """What to say of a name that is no setting: the nearest one, or all there are."""
+    known = {each.lower(): each for each in setting_names()}
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {known[close[0]]!r}?" if close else f"there are {', '.join(setting_names())}"
+    return f"there is no setting {name!r}; {hint}"

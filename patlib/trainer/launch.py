@@ -44,6 +44,8 @@ def fit(
 ) -> dict[str, Any]:
     """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
 
+    The chapter ``notebooks/07_the_trainer.md`` builds it from a loop of 28 lines that ends in the same weights.
+
     "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
     versions and the machine, the curves, and of both checkpoints what :func:`~patlib.trainer.evaluate.measure` keeps of
     every split: everything a table needs. ``folder`` is the configuration's own below ``runs`` if None; ``dataset``
@@ -65,6 +67,23 @@ def fit(
     ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
     labelled pixel in its train or val split, and for a ``network``, or a ``dataset`` of another name than the
     configuration's, without a folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from patlib.datasets import from_pairs
+        >>> from patlib.trainer import RunConfig, fit
+        >>> mask = np.arange(16 * 16).reshape(16, 16) // 32 % 2
+        >>> image = (100 + 100 * mask).astype(np.uint8)
+        >>> dataset = from_pairs(
+        ...     [(image, mask)] * 10, classes=["soil", "crop"], size=(16, 16),
+        ...     name="stripes", progress=False,
+        ... )
+        >>> config = RunConfig(loss="ce", model_width=1, epochs=1)
+        >>> with TemporaryDirectory() as folder:
+        ...     record = fit(config, folder, dataset, progress=False)
+        >>> record["dataset"]["name"], record["dataset"]["images"]
+        ('stripes', {'train': 8, 'val': 1, 'test': 1})
     """
     commit()  # asked before training: the repository may move on while a long run goes
     if network is not None and folder is None:

@@ -38,24 +38,33 @@ def fit_rank(
     network: nn.Module | None,
     resume: bool,
 ) -> dict[str, Any]:
-    """Train as :func:`patlib.trainer.fit` says, alone or as one process of a group; returns the record."""
+    """Train as :func:`patlib.trainer.fit` says, alone or as one process of a group; returns the record.
+
+    The chapter ``notebooks/07_the_trainer.md`` builds up to this function, and reads it line by line.
+    """
     run = open_run(config, folder, dataset or open_dataset(config, progress), network)
-    if run.fabric.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(run.fabric.device)
-    if not resume and run.fabric.is_global_zero:
-        state.sweep(folder, None)
-    run.fabric.barrier()
-    goes_on = take_up(run)
     shown = progress and run.fabric.is_global_zero
+    _begin_or_go_on(run, resume, shown)
     with _progress_bar(run, shown) as bar:
-        if goes_on and shown:  # also where TQDM_DISABLE hides the bar: it is one line, and worth knowing
-            tqdm.write(f"going on from epoch {run.epoch + 1} of {config.epochs}, step {len(run.losses) + 1}")
         while run.epoch < config.epochs:
             history = _train(run, bar)
             _validate(run, history)
+            _refuse_non_finite(run)
+            _keep_best(run)
             keep(run)
             bar.set_postfix(loss=f"{history.mean():.3f}", val_miou=f"{run.curves[-1]['val_miou']:.3f}")
     return _finish(run)
+
+
+def _begin_or_go_on(run: Run, resume: bool, shown: bool) -> None:
+    """Take up what an interrupted run left in the folder if ``resume``; otherwise remove it and begin anew."""
+    if run.fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.fabric.device)
+    if not resume and run.fabric.is_global_zero:
+        state.sweep(run.folder, None)
+    run.fabric.barrier()  # no process looks for a state before it is gone
+    if take_up(run) and shown:  # also where TQDM_DISABLE hides the bar: it is one line, and worth knowing
+        tqdm.write(f"going on from epoch {run.epoch + 1} of {run.config.epochs}, step {len(run.losses) + 1}")
 
 
 def _train(run: Run, bar: tqdm) -> np.ndarray:
@@ -96,7 +105,7 @@ def _long_ago(run: Run) -> bool:
 
 
 def _validate(run: Run, history: np.ndarray) -> None:
-    """Measure the validation split, add the epoch to the curves, and keep the weights if they are the best so far."""
+    """Measure the validation split, add the epoch to the curves, and count it as done."""
     started, num_classes = time.perf_counter(), len(run.class_pixels)
     share_buffers(run.network, run.fabric)
     with run.fabric.autocast():
@@ -104,7 +113,6 @@ def _validate(run: Run, history: np.ndarray) -> None:
     with metrics.sync_context():
         confusion = metrics.confusion.tolist()
     scores = metrics.compute()
-    before = max((row["val_miou"] for row in run.curves), default=-1.0)
     run.curves.append({
         "epoch": run.epoch + 1,
         "train_loss": float(history.mean()),
@@ -118,13 +126,22 @@ def _validate(run: Run, history: np.ndarray) -> None:
     })  # fmt: skip
     run.epoch, run.losses, run.seconds = run.epoch + 1, [], 0.0
     run.order_before = run.order.get_state()
+
+
+def _refuse_non_finite(run: Run) -> None:
+    """Raise NonFiniteError if the epoch that is done left a weight or the validation cross-entropy infinite or NaN."""
     if not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
         raise NonFiniteError(f"a weight is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
     if not np.isfinite(cross_entropy := run.curves[-1]["val_cross_entropy"]):
         raise NonFiniteError(
             f"the validation cross-entropy is {cross_entropy} after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}"
         )
-    if run.curves[-1]["val_miou"] > before and run.fabric.is_global_zero:
+
+
+def _keep_best(run: Run) -> None:
+    """Write down the weights of the epoch that is done if none before it had as high a validation mIoU."""
+    *before, now = (row["val_miou"] for row in run.curves)
+    if now > max(before, default=-1.0) and run.fabric.is_global_zero:
         path = state.best_path(run.folder, run.epoch)
         path.parent.mkdir(exist_ok=True)
         run.best = run.epoch, write_weights(path, run.network)

@@ -94,7 +94,7 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise StateError(f"{path} cannot be used to go on ({error}). {anew}") from error
     plain = json.loads(json.dumps(same))  # tuples as lists, as the file has them
-    if different := [name for name in plain if facts.get(name) != plain[name]]:
+    if different := [name for name in plain if _stated(facts.get(name)) != _stated(plain[name])]:
         was, now = _first_difference(facts.get(different[0]), plain[different[0]])
         raise StateError(f"{path} is of another run: its {different[0]} has {was}, and this one's {now}. {anew}")
     own, _ = read_tensors(_rank_path(folder, fabric.global_rank, facts["steps"]))
@@ -123,6 +123,11 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
         digest.update(f"{name} {content.dtype} {tuple(content.shape)}".encode())
         digest.update(content.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _stated(fact: Any) -> Any:
+    """A fact without what it leaves open: a setting that is null says the same as one that is not there."""
+    return {name: value for name, value in fact.items() if value is not None} if isinstance(fact, dict) else fact
 
 
 def _first_difference(was: Any, now: Any) -> tuple[str, str]:

@@ -34,6 +34,8 @@ def train_epoch(
     After each step ``after_step`` is given the loss of the batch as a scalar on the device: in a group of processes,
     this process's part of it. Between the first step and the last nothing is copied from the device or to it, and
     nothing waits for it, unless ``after_step`` does. (On several GPUs PyTorch's synchronised batch norm does.)
+
+    The chapter ``notebooks/07_the_trainer.md`` shows what each of these lines is for by leaving it out.
     """
     model.train()
     batches = zip(rows.to(fabric.device).split(batch_size), mirrored.to(fabric.device).split(batch_size), strict=True)

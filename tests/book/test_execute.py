@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from execute import execute
+from execute import execute, fold
 
 SOURCE = """---
 kernelspec:
@@ -41,3 +41,14 @@ def test_a_notebook_that_fails_leaves_no_result(tmp_path: Path, capsys: pytest.C
         execute(source, target)
     assert "FAILED in cell 1/1" in capsys.readouterr().out
     assert not target.exists() and not target.with_suffix(".json").exists()
+
+
+def test_cells_are_folded_in_jupyterlab_as_in_the_book() -> None:
+    cells = [nbformat.v4.new_code_cell(metadata={"tags": tags}) for tags in ([], ["hide-input"], ["hide-cell", "x"])]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    fold(notebook)
+    assert [cell.metadata.get("jupyter") for cell in notebook.cells] == [
+        None,
+        {"source_hidden": True},
+        {"source_hidden": True, "outputs_hidden": True},
+    ]

@@ -1,11 +1,16 @@
-"""Working copies of the notebooks: the solutions are gone, and nothing else is."""
+"""Working copies of the notebooks: the solutions are gone, the checks stay, and a copy can be worked with."""
 
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
 from execute import read_source
-from exercises import YOUR_TURN, derive, unsolved
+from exercises import derive, has_tag, unsolved, your_turn
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -36,7 +41,14 @@ It is 42, the answer.
 ```{code-cell} ipython3
 :tags: [solution, hide-cell]
 
-assert x * 7 == 42
+answer = x * 7
+```
+
+```{code-cell} ipython3
+:tags: [check]
+
+assert "answer" in globals(), "Not answered yet: define answer in the cell above."
+assert answer == 42, "It is more than 40."
 ```
 
 :::{dropdown} Solution
@@ -61,8 +73,7 @@ Think.
 """
 
 
-def is_solution(cell: NotebookNode) -> bool:
-    return "solution" in cell.metadata.get("tags", [])
+NAMES_NO_LONGER_THERE = re.compile(r"\bsolutions?\b|\bcells? (above|below) (checks?|runs?|measures?)\b", re.IGNORECASE)
 
 
 def without_dropdowns(text: str) -> list[str]:
@@ -84,49 +95,143 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_solution_becomes_an_empty_cell_and_a_dropdown_nothing(small: Path) -> None:
+def test_a_solution_becomes_what_is_asked_for_and_a_dropdown_nothing(small: Path) -> None:
     copy = unsolved(read_source(small))
     assert [cell.source for cell in copy.cells] == [
         "# A page",
         "x = 6",
         "**1.** What is x times 7?",
-        YOUR_TURN,
+        "# your turn: define answer",
+        'assert "answer" in globals(), "Not answered yet: define answer in the cell above."\n'
+        'assert answer == 42, "It is more than 40."',
         "x",
         "**2.** Why?\n\n:::{dropdown} A hint, which stays\nThink.\n:::\n\n**Next:** nothing.",
     ]
-    assert [cell.metadata for cell in copy.cells if cell.cell_type == "code"] == [{"tags": ["remove-stderr"]}, {}, {}]
+    assert [cell.metadata for cell in copy.cells if cell.cell_type == "code"] == [
+        {"tags": ["remove-stderr"]},
+        {},
+        {"tags": ["check"]},
+        {},
+    ]
+
+
+def test_a_solution_without_a_check_is_refused(small: Path) -> None:
+    small.write_text(SMALL.replace("[check]", "[hide-cell]"))
+    with pytest.raises(ValueError, match="must be followed by a cell tagged check"):
+        unsolved(read_source(small))
 
 
 @pytest.fixture(params=SOURCES, ids=[path.stem for path in SOURCES])
-def pair(request: pytest.FixtureRequest) -> tuple[NotebookNode, NotebookNode]:
-    """(notebook, its working copy)"""
-    return read_source(request.param), unsolved(read_source(request.param))
+def notebook(request: pytest.FixtureRequest) -> NotebookNode:
+    return read_source(request.param)
 
 
-def test_no_solution_is_left(pair: tuple[NotebookNode, NotebookNode]) -> None:
-    notebook, copy = pair
+@pytest.fixture
+def copy(notebook: NotebookNode) -> NotebookNode:
+    return unsolved(deepcopy(notebook))
+
+
+def code(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and has_tag(cell, tag)]
+
+
+def test_no_solution_is_left(notebook: NotebookNode, copy: NotebookNode) -> None:
     text = "\n".join(cell.source for cell in copy.cells)
     assert "{dropdown} Solution" not in text
-    for cell in filter(is_solution, notebook.cells):
+    for cell in code(notebook, "solution"):
         assert cell.source not in text
-    assert not any(map(is_solution, copy.cells))
+    assert not code(copy, "solution")
 
 
-def test_everything_else_is_the_same(pair: tuple[NotebookNode, NotebookNode]) -> None:
-    notebook, copy = pair
-    expected = [
-        [YOUR_TURN] if is_solution(cell) else without_dropdowns(cell.source)
-        for cell in notebook.cells
-        if cell.cell_type == "code" or without_dropdowns(cell.source)
-    ]
+def test_everything_else_is_the_same(notebook: NotebookNode, copy: NotebookNode) -> None:
+    expected = []
+    for index, cell in enumerate(notebook.cells):
+        if has_tag(cell, "solution"):
+            expected.append([your_turn(notebook.cells[index + 1])])
+        elif cell.cell_type == "code" or without_dropdowns(cell.source):
+            expected.append(without_dropdowns(cell.source))
     assert [without_dropdowns(cell.source) for cell in copy.cells] == expected
-    same = [cell for cell in notebook.cells if cell.cell_type == "code" and not is_solution(cell)]
-    assert [cell for cell in copy.cells if cell.cell_type == "code" and cell.source != YOUR_TURN] == same
+    same = [cell for cell in notebook.cells if cell.cell_type == "code" and not has_tag(cell, "solution")]
+    assert [cell for cell in copy.cells if cell.cell_type == "code" and "# your turn" not in cell.source] == same
     assert copy.metadata.kernelspec == notebook.metadata.kernelspec
 
 
-def test_a_copy_is_a_valid_notebook_without_outputs(pair: tuple[NotebookNode, NotebookNode]) -> None:
-    _, copy = pair
+def test_exercises_of_a_copy_do_not_speak_of_what_was_removed(copy: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in copy.cells)
+    lines = text[text.index("## Exercises") :].splitlines()
+    assert not [line for line in lines if NAMES_NO_LONGER_THERE.search(line)]
+
+
+def asked_for(check: NotebookNode) -> set[str]:
+    """The names that the first statement of a check looks for."""
+    test = ast.parse(check.source).body[0].test
+    return {node.value for node in ast.walk(test) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_each_solution_is_followed_by_its_check(notebook: NotebookNode) -> None:
+    for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        assert has_tag(cell, "solution") == (following is not None and has_tag(following, "check")), cell.source
+
+
+def test_a_check_without_an_answer_names_what_to_define(notebook: NotebookNode) -> None:
+    for check in code(notebook, "check"):
+        names = asked_for(check)
+        assert names
+        with pytest.raises(AssertionError, match="Not answered yet: define ") as failure:
+            exec(check.source, {})
+        for name in names:
+            assert re.search(rf"\b{name}\b", str(failure.value)), f"{name} is not named in: {failure.value}"
+
+
+def test_a_check_says_something_when_the_answer_is_right(notebook: NotebookNode) -> None:
+    for check in code(notebook, "check"):
+        assert "print(" in ast.unparse(ast.parse(check.source).body[-1]), check.source
+
+
+def bound(node: ast.AST) -> Iterator[str]:
+    """The names that running this code assigns, defines or imports; those inside a function are its own."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            yield child.name
+        elif isinstance(child, ast.alias):
+            yield (child.asname or child.name).split(".")[0]
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        elif not isinstance(child, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            yield from bound(child)
+
+
+def read(tree: ast.AST) -> set[str]:
+    """The names that this code uses and does not make itself, in a function or outside."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own = {name.id for name in names if isinstance(name.ctx, ast.Store)} | set(bound(tree))
+    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)} - own - set(dir(builtins))
+
+
+def test_only_the_solution_defines_what_a_check_asks_for(notebook: NotebookNode) -> None:
+    """Otherwise a check would pass, or fail in a puzzling way, before anything was answered."""
+    asked = set().union(*map(asked_for, code(notebook, "check")))
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not has_tag(cell, "solution"):
+            assert not asked & set(bound(ast.parse(cell.source))), cell.source
+    answers = [set(bound(ast.parse(cell.source))) & asked for cell in code(notebook, "solution")]
+    for check, names in zip(code(notebook, "check"), answers, strict=True):
+        assert names == asked_for(check)
+
+
+def test_nothing_else_needs_a_name_that_only_a_solution_defines(notebook: NotebookNode) -> None:
+    """A reader's answer defines what was asked for, and need not import or compute what the solution does."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    kept = {name for cell in cells if not has_tag(cell, "solution") for name in bound(ast.parse(cell.source))}
+    solved = {name for cell in code(notebook, "solution") for name in bound(ast.parse(cell.source))} - kept
+    for cell in cells:
+        if not has_tag(cell, "solution"):
+            allowed = asked_for(cell) if has_tag(cell, "check") else set()
+            assert not (read(ast.parse(cell.source)) & solved) - allowed, cell.source
+
+
+def test_a_copy_is_a_valid_notebook_without_outputs(copy: NotebookNode) -> None:
     nbformat.validate(copy)
     assert not any(cell.get("outputs") for cell in copy.cells)
 
@@ -134,7 +239,10 @@ def test_a_copy_is_a_valid_notebook_without_outputs(pair: tuple[NotebookNode, No
 def test_the_source_keeps_its_solutions(small: Path, tmp_path: Path) -> None:
     derive(small.parent, tmp_path / "exercises")
     assert small.read_text() == SMALL
-    assert nbformat.read(tmp_path / "exercises" / "01_small.ipynb", as_version=4).cells[3].source == YOUR_TURN
+    assert (
+        nbformat.read(tmp_path / "exercises" / "01_small.ipynb", as_version=4).cells[3].source
+        == "# your turn: define answer"
+    )
 
 
 def test_a_copy_that_is_there_is_kept(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

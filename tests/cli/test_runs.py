@@ -1,12 +1,14 @@
 import json
+import re
+from typing import get_args
 
 import pytest
 from tiny_run import TINY
 from typer.testing import CliRunner
 
-from patlib import cli
-from patlib.cli import settings
+from patlib import cli, trainer
 from patlib.experiments import cell, estimate, report, runner
+from patlib.losses import LOSSES, loss_signature
 from patlib.trainer import NonFiniteError, loop
 from patlib.trainer.config import RunConfig
 
@@ -25,14 +27,65 @@ def invoke(monkeypatch, tiny_dataset, tmp_path):
     return invoke
 
 
-def test_settings_are_read_with_one_or_many_values():
-    words = ["--seeds", "0", "1", "--loss=pat", "--batch-size", "4"]
-    assert settings.parse_settings(words) == {"seeds": ["0", "1"], "loss": ["pat"], "batch_size": ["4"]}
+@pytest.fixture
+def asked(monkeypatch):
+    """The configurations that commands would have trained."""
+    seen = []
+    monkeypatch.setattr(trainer, "fit", lambda config, folder: seen.append(config), raising=False)
+    monkeypatch.setattr(runner, "run_grid", lambda configs, out, **options: seen.extend(configs) or [])
+    return seen
 
 
-def test_options_become_typed_fields():
-    config = settings.parse_config({"T": ["5"], "detach": ["false"], "epochs": ["3"]})
-    assert config == RunConfig(T=5.0, detach=False, epochs=3)
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        (["--T", "5", "--detach", "false", "--epochs=3"], {"T": 5.0, "detach": False, "epochs": 3}),
+        (["--batch-size", "4", "--image_height", "16", "--image-width=16"],
+         {"batch_size": 4, "image_height": 16, "image_width": 16}),
+        (["--void_class", "--augment", "False", "--compile=true"],
+         {"void_class": True, "augment": False, "compile": True}),
+        (["--loss", "blv", "--law", "uniform", "--learning-rate", "1e-4", "--protocol", "x"],
+         {"loss": "blv", "law": "uniform", "learning_rate": 1e-4, "protocol": "x"}),
+    ],
+)  # fmt: skip
+def test_options_become_typed_settings(invoke, asked, words, settings):
+    invoke("run", *words, "--plain")
+    assert asked == [RunConfig(**settings)]
+
+
+@pytest.mark.parametrize("words", [["--seeds", "3", "4", "table1"], ["table1", "--seeds=3", "4"]])
+def test_a_grid_is_asked_for_several_seeds_before_or_after_its_name(invoke, asked, words):
+    invoke("grid", "--epochs", "3", "--plain", *words)
+    assert [config.seed for config in asked] == [3] * 8 + [4] * 8
+    assert {config.epochs for config in asked} == {3}
+
+
+def listed(output):
+    """The text of a help without the lines of its boxes."""
+    return " ".join(re.sub("[─│╭╮╰╯]", " ", output).split())
+
+
+def test_the_help_lists_every_setting_with_type_default_and_meaning():
+    shown = listed(CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"}).output)
+    for name, field in RunConfig.model_fields.items():
+        if name != "loss_parameters":
+            assert f"--{name} " in shown and " ".join(field.description.split()) in shown
+    assert "--precision fp32|bf16|fp16 Of the network's arithmetic" in shown
+    assert "--model_width int Channels of the network's first stage. Default: 32." in shown
+    assert "--augment true|false Whether each training image" in shown
+    assert "Known: ce, focal, cb, cbfocal, bms, ldam, blv, pat. Default: pat." in shown
+    assert "Parameters of focal, cbfocal --gamma float How strongly" in shown
+    for loss in LOSSES:
+        for name, parameter in loss_signature(loss).items():
+            assert f"--{name} " in shown and get_args(parameter.annotation)[1] in shown
+
+
+@pytest.mark.parametrize("command", ["grid", "table"])
+def test_the_help_of_a_grid_lists_the_settings_that_it_leaves_open(command):
+    shown = listed(CliRunner().invoke(cli.app, [command, "--help"], env={"COLUMNS": "200"}).output)
+    own = ("--seeds", "--epochs", "--model", "--dataset", "--learning_rate", "--compile")
+    assert all(f"{option} " in shown for option in own)
+    assert not any(f"{option} " in shown for option in ("--loss", "--seed", "--gamma", "--T"))
 
 
 def test_a_plain_run_leaves_its_record(invoke, tmp_path):
@@ -57,9 +110,13 @@ def test_a_run_that_has_its_record_is_not_trained_again_unless_told_so(invoke, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "--plain", "--losss", "ce"], "losss"),
+        (["run", "--plain", "--losss", "ce"], "there is no option --losss; did you mean --loss?"),
+        (["run", "--plain", "--t", "5"], "there is no option --t; did you mean --T?"),
+        (["grid", "table1", "--dryrun"], "there is no option --dryrun; did you mean --dry-run?"),
+        (["run", "--plain", "--epochs", "0"], "--epochs: Input should be greater than or equal to 1; got 0"),
+        (["run", "--plain", "--seed", "1", "--seed", "2"], "--seed takes one value, and is given twice"),
         (["run", "--plain", "--loss", "ce", "--T", "5"], "no parameter 'T'"),
-        (["run", "--plain", "--epochs", "ten"], "epochs"),
+        (["run", "--plain", "--epochs", "ten"], "--epochs: Input should be a valid integer"),
         (["run", "--plain", "--epochs", "1", "2"], "takes one value"),
         (["run", "--plain", "pat"], "expected an option"),
         (["grid", "table9"], "There are table1, table2"),

@@ -11,7 +11,7 @@ def test_table_1_has_every_loss_once_a_seed_and_keeps_the_scale():
     assert [config.loss for config in configs] == [*LOSSES, *LOSSES]
     assert [config.seed for config in configs] == [0] * 8 + [1] * 8
     assert {(config.model_width, config.epochs) for config in configs} == {(2, 2)}
-    assert [config.T for config in configs if config.loss == "pat"] == [20.0, 20.0]
+    assert [config.loss_parameters["T"] for config in configs if config.loss == "pat"] == [20.0, 20.0]
 
 
 @pytest.mark.parametrize(

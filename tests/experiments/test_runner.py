@@ -84,8 +84,8 @@ def test_notebook_variables_become_a_configuration():
 @pytest.mark.parametrize(
     ("namespace", "message"),
     [
-        ({"losss": "ce"}, "unknown parameter 'losss'; did you mean 'loss'"),
-        ({"losses": ["ce"]}, "unknown parameter 'losses'"),
+        ({"losss": "ce"}, "no setting 'losss'; did you mean 'loss'"),
+        ({"losses": ["ce"]}, "no setting 'losses'"),
         ({"epochs": "3"}, "epochs"),
         ({"loss": "ce", "T": 20.0}, "no parameter 'T'"),
     ],
@@ -112,7 +112,7 @@ def notebook(tmp_path):
     code = (
         "from patlib.experiments import report\n"
         "config, own = report.notebook_parameters(globals())\n"
-        "(own / 'seen').write_text(str(config.T))"
+        "(own / 'seen').write_text(str(config.loss_parameters['T']))"
     )
     content = {
         "cells": [cell(PARAMETERS, ["parameters"]), cell(code)],
@@ -138,5 +138,5 @@ def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_
 def test_papermill_with_a_misspelt_parameter_fails(notebook, tmp_path):
     import papermill
 
-    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'losss'; did you mean 'loss'"):
+    with pytest.raises(papermill.PapermillExecutionError, match="no setting 'losss'; did you mean 'loss'"):
         papermill.execute_notebook(notebook, tmp_path / "out.ipynb", {"losss": "ce"}, progress_bar=False)

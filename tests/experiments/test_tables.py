@@ -2,6 +2,7 @@ import copy
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from tiny_run import TINY, record_of
@@ -102,7 +103,7 @@ def test_nothing_run_is_a_table_that_says_so(tmp_path):
         scores = tables.grid_scores(grid, BASE, (0,), tmp_path)
         table = tables.summary(grid, scores)
         assert (table["mIoU %"] == "not run").all() and (table["seeds"] == 0).all()
-    assert tables.clear_winner("table1", scores, "miou") is None
+    assert tables.clear_winner(scores, "miou") is None
 
 
 def test_summary_gives_mean_and_spread_over_seeds(two_methods):
@@ -128,46 +129,97 @@ def test_tables_2_and_3_have_two_levels_and_no_dice(grid, tmp_path):
     assert table.index.nlevels == 2 and '"Dice Err"' not in table.columns.get_level_values(0)
 
 
-def test_a_paired_difference_uses_common_seeds_and_students_t(two_methods):
-    result = tables.paired(two_methods, PAT, CE, "pixel_acc")
-    assert (result["difference"], result["seeds"]) == (pytest.approx(10), 3)
-    pat, ce = ([80, 70, 90], [71, 60, 79])
-    low, high = stats.ttest_rel(pat, ce).confidence_interval(0.95)
-    assert (result["low"], result["high"]) == (pytest.approx(low), pytest.approx(high))
-
-
-def test_one_seed_has_no_interval(tiny_run, tmp_path):
-    for row in (PAT, CE):
-        write(tmp_path, tiny_run[1], "table1", row, 0)
-    result = tables.paired(tables.grid_scores("table1", BASE, (0,), tmp_path), PAT, CE, "miou")
-    assert np.isnan([result["low"], result["high"]]).all() and result["seeds"] == 1
+def scores_by_seed(**methods):
+    """Pixel accuracies of methods, one a seed, as `run_scores` has them."""
+    index = [(name, seed) for name, values in methods.items() for seed in range(len(values))]
+    values = [value for values in methods.values() for value in values]
+    return pd.DataFrame({"pixel_acc": values}, pd.MultiIndex.from_tuples(index, names=["level 0", "seed"]))
 
 
 def test_only_a_clear_winner_is_bold(two_methods):
-    assert tables.clear_winner("table1", two_methods, "pixel_acc") == PAT
-    assert tables.clear_winner("table1", two_methods, "cross_entropy") == PAT  # lower is better
+    assert tables.clear_winner(two_methods, "pixel_acc") == PAT
+    assert tables.clear_winner(two_methods, "cross_entropy") == PAT  # lower is better
     close = two_methods.copy()
     close.loc[(*PAT, 0), "pixel_acc"] = 60  # PAT now loses one seed of three
-    assert tables.clear_winner("table1", close, "pixel_acc") is None
-    html = tables.emphasised("table1", two_methods, tables.summary("table1", two_methods)).to_html()
+    assert tables.clear_winner(close, "pixel_acc") is None
+    html = tables.emphasised(two_methods, tables.summary("table1", two_methods)).to_html()
     assert html.count("font-weight: bold") == 1  # one rule, for all winning cells
-    assert html == tables.emphasised("table1", two_methods, tables.summary("table1", two_methods)).to_html()
+    assert html == tables.emphasised(two_methods, tables.summary("table1", two_methods)).to_html()
 
 
-def test_one_seed_makes_nothing_bold(two_methods):
-    assert tables.clear_winner("table1", two_methods.xs(0, level="seed", drop_level=False), "pixel_acc") is None
+def test_methods_are_compared_within_the_seed_wherever_its_row_stands(two_methods):
+    # The accuracies of one method lie 20 points apart, those of the two 9 to 11 within a seed.
+    assert stats.ttest_ind([80, 70, 90], [71, 60, 79]).pvalue > 0.2
+    assert tables.clear_winner(two_methods.iloc[::-1], "pixel_acc") == PAT
+    other_seeds = two_methods.rename(index={1: 2, 2: 1}, level="seed").loc[[*CE]]
+    assert tables.clear_winner(pd.concat([two_methods.loc[[*PAT]], other_seeds]), "pixel_acc") is None
+
+
+def test_a_winner_must_stand_after_holms_adjustment():
+    a, b, c = (np.array(values) for values in ((10, 11, 12, 13), (8, 8, 11, 9), (9, 8, 11, 10)))
+    p_values = [stats.ttest_rel(a, other).pvalue for other in (b, c)]
+    assert 0.025 < min(p_values) and max(p_values) < 0.05  # two of them: the smaller must be below 0.025
+    assert tables.clear_winner(scores_by_seed(a=a, b=b), "pixel_acc") == ("a",)
+    assert tables.clear_winner(scores_by_seed(a=a, c=c), "pixel_acc") == ("a",)
+    assert tables.clear_winner(scores_by_seed(a=a, b=b, c=c), "pixel_acc") is None
+
+
+def test_a_winner_must_beat_every_other_method_on_the_seeds_that_all_have():
+    assert tables.clear_winner(scores_by_seed(a=[5, 6, 7], b=[2, 3, 4.1], c=[1, 2, 3.1]), "pixel_acc") == ("a",)
+    assert tables.clear_winner(scores_by_seed(a=[5, 6, 7], b=[2, 3, 4.1], c=[5, 6.1, 7]), "pixel_acc") is None
+    # On the three common seeds b is the better one; a's fourth has nothing to be compared with.
+    more = scores_by_seed(a=[2, 3, 4.1, 99], b=[5, 6, 7])
+    assert tables.clear_winner(more, "pixel_acc") == ("b",)
+
+
+def test_fewer_than_three_common_seeds_make_nothing_bold():
+    assert tables.clear_winner(scores_by_seed(a=[5, 6], b=[2, 3]), "pixel_acc") is None  # p would be 0
+    assert tables.clear_winner(scores_by_seed(a=[5, 6, 7], b=[2, 3, 4], c=[1, 2]), "pixel_acc") is None
+
+
+def test_a_method_alone_is_no_winner():
+    assert tables.clear_winner(scores_by_seed(a=[5, 6, 7]), "pixel_acc") is None
+
+
+def test_two_tables_of_a_page_do_not_share_their_style(two_methods):
+    short, long = (tables.summary("table1", two_methods, names) for names in (("miou",), ("miou", "pixel_acc")))
+    assert tables.emphasised(two_methods, short).uuid != tables.emphasised(two_methods, long).uuid
+
+
+def test_the_caption_says_what_the_evidence_is(two_methods, tiny_run, tmp_path):
+    runs = tables.grid_runs("table1", BASE, range(4))
+    text = tables.run_caption(runs, tmp_path, "last", "val")
+    commit = tiny_run[1]["machine"]["commit"] or "unknown"
+    assert f"last checkpoint, val split; 3 to 4 seeds for each of 2 rows; fp32; commit {commit}." in text
+    assert "learning rate, 0.001, was not tuned" in text and "CamVid" not in text
+    assert "3 seeds for each of 2 rows" in tables.run_caption(tables.grid_runs("table1", BASE, range(3)), tmp_path)
+    one = tables.run_caption(tables.grid_runs("table1", BASE, (3,)), tmp_path)
+    assert "best checkpoint, test split; 1 seed for each of 1 rows" in one
+    assert tables.run_caption(tables.grid_runs("table1", BASE, (9,)), tmp_path) == "No run has a record yet."
+
+
+def test_the_caption_of_camvid_and_of_mixed_runs_says_so(monkeypatch, tiny_run):
+    first, second = copy.deepcopy(tiny_run[1]), copy.deepcopy(tiny_run[1])
+    for record in (first, second):
+        record["dataset"]["name"] = "camvid"
+    second["config"] |= {"precision": "bf16", "learning_rate": 3e-3}
+    first["machine"]["commit"], second["machine"]["commit"] = "aaa", None
+    monkeypatch.setattr(tables, "_records", lambda runs, folder: [(("CE", 0), first), (("CE", 1), second)])
+    text = tables.run_caption({}, ".")
+    assert "2 seeds for each of 1 rows; bf16 and fp32; commit aaa, unknown." in text
+    assert "one clip of a drive that is also in train" in text and "0.001 or 0.003" in text
 
 
 def test_export_to_csv_and_latex(two_methods, tmp_path):
     table = paper_beside_ours("table1", two_methods, "OxfordPetIII")
-    path = tables.export(tmp_path / "a" / "t.csv", "table1", two_methods, table)
+    path = tables.export(tmp_path / "a" / "t.csv", two_methods, table)
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     assert rows[0][1] == "mIoU %" and any(row[0] == "CE" and "70.00 ± 9.54" in row for row in rows)
-    text = tables.export(tmp_path / "t.tex", "table1", two_methods, table).read_text()
+    text = tables.export(tmp_path / "t.tex", two_methods, table).read_text()
     assert r"\toprule" in text
     assert r"mIoU \%" in text and r"\bfseries" in text
     with pytest.raises(ValueError, match=r"as \.csv or \.tex; got 't\.xlsx'"):
-        tables.export(tmp_path / "t.xlsx", "table1", two_methods, table)
+        tables.export(tmp_path / "t.xlsx", two_methods, table)
 
 
 def test_the_protocol_says_at_which_scale(tiny_run):

@@ -41,26 +41,36 @@ def test_it_ends_with_take_aways_exercises_and_where_to_go(cells: list[NotebookN
     assert re.search(r"^\*\*(Next:|Back to)\*?\*? ?\[?.*\.ipynb\)", cells[-1].source, re.MULTILINE)
 
 
-def test_every_exercise_has_a_solution(cells: list[NotebookNode]) -> None:
-    text = "\n".join(
-        cell.source if cell.cell_type == "markdown" else "CODE SOLUTION" if is_solution(cell) else ""
-        for cell in section(cells, "## Exercises")
-    )
-    number_then_text = re.split(r"^\*\*(\d+)\.\*\*", text, flags=re.MULTILINE)[1:]
-    numbers, exercises = number_then_text[::2], number_then_text[1::2]
+def exercises(cells: list[NotebookNode]) -> tuple[list[str], list[str]]:
+    """The numbers of the exercises, and what stands between each and the next."""
+    text = "\n".join(cell.source for cell in section(cells, "## Exercises") if cell.cell_type == "markdown")
+    parts = re.split(r"^\*\*(\d+)\.\*\*", text, flags=re.MULTILINE)[1:]
+    return parts[::2], parts[1::2]
+
+
+def test_exercises_are_numbered_without_gap(cells: list[NotebookNode]) -> None:
+    numbers, _ = exercises(cells)
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
-    for exercise in exercises:
-        assert "CODE SOLUTION" in exercise or "\n:::{dropdown} Solution\n" in exercise, exercise
+
+
+def test_every_exercise_says_how_long_and_how_hard_it_is(cells: list[NotebookNode]) -> None:
+    for exercise in exercises(cells)[1]:
+        assert re.match(r" \*\(\d+ minutes?, (easy|medium|hard)\)\* \S", exercise), (
+            f"begin as in **1.** *(5 minutes, easy)* The question ...:\n{exercise}"
+        )
+
+
+def test_every_exercise_has_a_folded_hint_and_a_solution(cells: list[NotebookNode]) -> None:
+    for exercise in exercises(cells)[1]:
+        assert re.findall(r"^:::\{dropdown\} (Hint|Solution)$", exercise, re.MULTILINE) == ["Hint", "Solution"], (
+            exercise
+        )
 
 
 def test_code_of_solutions_is_tagged_and_folded(cells: list[NotebookNode]) -> None:
-    """The tag takes it out of the working copies; hide-cell folds it away in the book."""
+    """The tag takes it out of the working copies; hide-cell folds it away in the book. Checks are seen in both."""
     for cell in section(cells, "## Exercises"):
-        if cell.cell_type == "code":
-            assert is_solution(cell) and "hide-cell" in cell.metadata.tags, (
+        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", []):
+            assert {"solution", "hide-cell"} <= set(cell.metadata.get("tags", [])), (
                 f"tags: [solution, hide-cell]\n{cell.source}"
             )
-
-
-def is_solution(cell: NotebookNode) -> bool:
-    return "solution" in cell.metadata.get("tags", [])

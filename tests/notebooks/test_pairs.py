@@ -31,7 +31,11 @@ def executed(name: str) -> NotebookNode:
 
 
 def cells(notebook: NotebookNode) -> list[tuple[str, str, dict]]:
-    return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
+    """Type, source and metadata of each cell, without what folds it in JupyterLab: the source has tags for that."""
+    return [
+        (cell.cell_type, cell.source, {name: value for name, value in cell.metadata.items() if name != "jupyter"})
+        for cell in notebook.cells
+    ]
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -48,6 +52,13 @@ def tags(cell: NotebookNode) -> list[str]:
 
 def test_stored_cells_equal_the_source(source: NotebookNode, executed: NotebookNode) -> None:
     assert cells(executed) == cells(source), "run `make notebooks`; edit the .md, never the .ipynb"
+
+
+def test_what_the_book_folds_is_folded_in_jupyterlab(executed: NotebookNode) -> None:
+    for cell in code_cells(executed):
+        folded = cell.metadata.get("jupyter", {})
+        assert folded.get("source_hidden", False) == bool({"hide-cell", "hide-input"} & set(tags(cell))), cell.source
+        assert folded.get("outputs_hidden", False) == ("hide-cell" in tags(cell)), cell.source
 
 
 def test_every_code_cell_ran_once_and_in_order(executed: NotebookNode) -> None:

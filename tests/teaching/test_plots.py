@@ -51,3 +51,16 @@ def test_predictions_stand_over_their_errors_with_image_and_truth_before_them():
     assert tuple(shown[1, 0]) == spec.palette[3] and tuple(shown[1, 7]) == spec.palette[0]
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {spec.classes[0], spec.classes[3]}
     plt.close(figure)
+
+
+def test_each_seed_is_a_dot_and_the_mean_a_line_in_the_methods_colour():
+    figure, axis = plt.subplots()
+    colours = {"CE": "#111111", "PAT": "#222222", "BMS": "#333333"}
+    plots.seed_dots(axis, {"CE": [1.0, 2.0, 6.0], "PAT": [4.0], "BMS": []}, colours, "mIoU, %")
+    dots, mean, one, _, none = axis.lines
+    assert dots.get_xdata().tolist() == [1, 2, 6] and dots.get_marker() == "o" and dots.get_color() == "#111111"
+    assert list(mean.get_xdata()) == [3, 3] and mean.get_color() == "#111111"
+    assert (one.get_xdata().tolist(), one.get_ydata().tolist()) == ([4], [1]) and not len(none.get_xdata())
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["CE  (n = 3)", "PAT  (n = 1)", "BMS  (n = 0)"]
+    assert axis.get_xlabel() == "mIoU, %" and axis.yaxis_inverted()
+    plt.close(figure)

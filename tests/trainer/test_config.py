@@ -1,8 +1,11 @@
 import json
+import pickle
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
+from patlib.losses import LOSSES, CrossEntropy
 from patlib.trainer.config import RunConfig
 
 STORED = sorted((Path(__file__).parents[2] / "book" / "results").rglob("record.json"))
@@ -16,7 +19,7 @@ def test_defaults_follow_the_paper_and_its_released_code():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"losss": "ce"}, "losss"),
+        ({"losss": "ce"}, "no setting 'losss'; did you mean 'loss'"),
         ({"loss": "patt"}, "did you mean 'pat'"),
         ({"dataset": "camvidd"}, "Did you mean 'camvid'"),
         ({"model": "resnet"}, "unknown model 'resnet'"),
@@ -26,6 +29,15 @@ def test_defaults_follow_the_paper_and_its_released_code():
         ({"seed": True}, "seed"),
         ({"loss": "ce", "T": 5.0}, "loss 'ce' has no parameter 'T'"),
         ({"loss": "pat", "gamma": 2.0}, "it takes: T, eps, detach"),
+        (
+            {"loss": "pat", "loss_parameters": {"Tt": 5.0}},
+            r"no parameter 'Tt' \(did you mean 'T'\?\); it takes: T, eps",
+        ),
+        ({"t": 5.0}, "no setting 't'; did you mean 'T'"),
+        ({"T": 5.0, "loss_parameters": {"T": 5.0}}, "T is given twice"),
+        ({"loss_parameters": 5.0}, "loss_parameters is a dict such as"),
+        ({"T": "5"}, "T of loss 'pat': Input should be a valid number; got '5'"),
+        ({"detach": 1}, "detach of loss 'pat': Input should be a valid boolean; got 1"),
         ({"T": -1.0}, "T must be a number above 0"),
         ({"loss": "blv", "law": "x"}, "law must be one of"),
         ({"alpha": 1.5}, "alpha must be a number in"),
@@ -48,6 +60,83 @@ def test_loss_parameters_hold_only_what_was_set():
     assert RunConfig(loss="pat", T=5).loss_parameters == {"T": 5.0}
     assert RunConfig(loss="focal").loss_parameters == {}
     assert RunConfig(loss="pat", adaptive=False).loss_parameters == {"adaptive": False}
+
+
+def test_parameters_are_given_beside_the_other_settings_or_as_one_of_them():
+    config = RunConfig(loss="pat", T=5, eps=None)
+    assert config == RunConfig(loss="pat", loss_parameters={"T": 5.0})
+    assert config.model_dump()["T"] == 5.0 and "loss_parameters" not in config.model_dump()
+
+
+def test_a_configuration_is_frozen_and_a_key():
+    one, same, other = RunConfig(T=5), RunConfig(loss_parameters={"T": 5.0}), RunConfig(T=6)
+    assert {one: "one", other: "other"}[same] == "one" and hash(one) == hash(same)
+    with pytest.raises(TypeError, match="item assignment"):
+        one.loss_parameters["T"] = 6.0
+    assert pickle.loads(pickle.dumps(one)) == one
+
+
+class Ninth(CrossEntropy):
+    """A loss that is registered by a test alone."""
+
+    name, label, colour = "ninth", "Ninth", "#332288"
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        ignore_index: int = 255,
+        reduction: str = "mean",
+        strength: Annotated[float, "How much."] = 1.0,
+        kind="plain",
+    ) -> None:
+        super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
+        self.strength, self.kind = strength, kind
+
+
+@pytest.fixture
+def ninth(monkeypatch):
+    monkeypatch.setitem(LOSSES, "ninth", Ninth)
+
+
+def test_a_ninth_loss_brings_its_own_parameters(ninth):
+    config = RunConfig(loss="ninth", strength=2)
+    assert config.loss_parameters == {"strength": 2.0}
+    assert RunConfig(**json.loads(config.model_dump_json())) == config
+    named = {RunConfig(loss="ninth", **own).run_name for own in ({}, {"strength": 1}, {"strength": 2}, {"kind": "x"})}
+    assert len(named) == 3
+    with pytest.raises(ValueError, match="loss 'pat' has no parameter 'strength'; it takes: T"):
+        RunConfig(loss="pat", strength=2.0)
+    with pytest.raises(ValueError, match="strength of loss 'ninth': Input should be a valid number"):
+        RunConfig(loss="ninth", strength="2")
+    with pytest.raises(ValueError, match="kind of loss 'ninth': Input should be a valid string"):
+        RunConfig(loss="ninth", kind=3)
+
+
+def test_the_eight_losses_keep_their_run_names_beside_a_ninth(monkeypatch):
+    before = [RunConfig(loss=loss).run_name for loss in LOSSES]
+    monkeypatch.setitem(LOSSES, "ninth", Ninth)
+    assert [RunConfig(loss=loss).run_name for loss in LOSSES][:8] == before
+
+
+def test_a_parameter_that_is_called_like_a_setting_is_refused(monkeypatch):
+    class Seeded(Ninth):
+        def __init__(self, num_classes, *, ignore_index=255, reduction="mean", seed=0):
+            super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
+
+    monkeypatch.setitem(LOSSES, "ninth", Seeded)
+    with pytest.raises(ValueError, match="loss 'ninth' has a parameter 'seed', which is a setting of every run"):
+        RunConfig(loss="ninth")
+
+
+def test_a_parameter_that_no_record_could_state_is_refused(monkeypatch):
+    class Listed(Ninth):
+        def __init__(self, num_classes, *, ignore_index=255, reduction="mean", powers: list = ()):
+            super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
+
+    monkeypatch.setitem(LOSSES, "ninth", Listed)
+    with pytest.raises(ValueError, match=r"powers of loss 'ninth' must be a number, a bool or a text; got \[1\]"):
+        RunConfig(loss="ninth", powers=[1])
 
 
 def test_run_names_differ_exactly_when_what_is_run_differs():

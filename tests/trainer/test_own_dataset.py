@@ -10,6 +10,7 @@ from tiny_run import TINY
 from typer.testing import CliRunner
 
 from patlib.cli import app
+from patlib.datasets import from_pairs
 from patlib.trainer import fit
 from patlib.trainer.config import RunConfig
 from patlib.trainer.records import read_record
@@ -70,3 +71,11 @@ def test_a_dataset_of_another_name_needs_a_folder_of_its_own(tiny_dataset, tmp_p
         fit(RunConfig(**TINY), dataset=mine, progress=False)
     assert not (tmp_path / "runs").exists()
     assert fit(RunConfig(**TINY), tmp_path / "own", mine, progress=False)["dataset"]["name"] == "mine"
+
+
+def test_a_record_names_what_was_given_as_pairs_and_its_digest(tmp_path):
+    mask = np.arange(16 * 20).reshape(16, 20) // 40 % 2
+    told = {"classes": ["soil", "crop"], "size": (16, 20), "name": "stripes", "progress": False}
+    dataset = from_pairs([((100 + 100 * mask).astype(np.uint8), mask)] * 10, **told)
+    record = fit(RunConfig(**TINY), tmp_path / "run", dataset, progress=False)
+    assert record["dataset"]["name"] == "stripes" and record["dataset"]["digest"] == dataset.digest

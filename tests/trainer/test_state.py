@@ -114,6 +114,12 @@ def test_the_state_of_another_run_is_told_by_the_first_difference(other, said, f
         read_state(tmp_path, fabric, {**SAME, **other})
 
 
+def test_a_setting_that_is_null_says_the_same_as_one_that_is_not_there(fabric, tmp_path):
+    write_state(tmp_path, a_state(4), 4, None, fabric)
+    asked = {**SAME, "config": {**SAME["config"], "gamma": None}}
+    assert read_state(tmp_path, fabric, asked).facts["steps"] == 4
+
+
 def test_sweeping_leaves_the_state_and_what_it_names(fabric, tmp_path):
     write_state(tmp_path, a_state(4), 4, keep_best(tmp_path, 3), fabric)
     kept = names(tmp_path)

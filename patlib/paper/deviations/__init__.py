@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 DEVIATIONS: tuple[Deviation, ...] = (*PROTOCOL_DEVIATIONS, *LOSS_DEVIATIONS, *PRINTED_DEVIATIONS)
+"""Every difference that has a check: those of the protocol, of the losses, and within the printed paper."""
 
 CELL = 'style="text-align: left; vertical-align: top; white-space: normal"'
 

@@ -1,0 +1,115 @@
+"""The commands that take the settings of a run: each setting is an option, made when the command is called.
+
+Typer makes the options of all commands when the program starts, and these come from the trainer's configuration, which
+imports torch. So the command that is registered reads no word itself. It hands them to a second one, made then and
+there, and `patlib --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patlib.cli.messages import plain_errors
+from patlib.cli.settings import Setting, run_settings
+
+UNREAD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""How a command is registered that leaves all words to another."""
+
+Out = Annotated[Path, typer.Option(help="Each run gets its own folder below this one.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Train without the notebook's report.")]
+Grid = Annotated[
+    str, typer.Argument(help="A table or a sweep: table1, table2, table3, gamma, ... (an unknown name lists all).")
+]
+Seeds = Annotated[list[str], typer.Option(metavar="int ...", help="The seeds of training: each cell is run with all.")]
+
+
+def with_settings(command: Callable[..., None], of_a_grid: bool = False) -> Callable[[typer.Context], None]:
+    """The command with all settings of a run as options, handed to it as ``settings``: texts by name.
+
+    The options that every grid decides itself are not shown in the help of a command ``of_a_grid``; they are read, so
+    that a message can say so.
+    """
+
+    def forward(context: typer.Context) -> None:
+        settings = run_settings()
+        hidden = _set_by_every_grid() if of_a_grid else set()
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        options = [_option(name, setting, name in hidden) for name, setting in settings.items()]
+        with plain_errors():
+            words = read_words(context.args, [each.name for each in own], settings)
+
+        def called(context: typer.Context, **given: object) -> None:
+            with plain_errors():
+                for word in context.args:
+                    raise ValueError(
+                        f"expected an option such as --dataset camvid, which takes one value; got {word!r}"
+                    )
+            texts = {name: given.pop(name) for name in settings}
+            command({name: text for name, text in texts.items() if text is not None}, **given)
+
+        first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        called.__signature__ = inspect.Signature([first, *own, *options])  # type: ignore[attr-defined]
+        app = typer.Typer(add_completion=False)
+        paragraphs = (" ".join(part.split()) for part in f"{command.__doc__}".split("\n\n"))
+        app.command(help="\n\n".join(paragraphs), context_settings={"allow_extra_args": True})(called)
+        app(words, prog_name=context.command_path)
+
+    forward.__name__, forward.__doc__ = command.__name__, command.__doc__
+    return forward
+
+
+def _option(name: str, setting: Setting, hidden: bool) -> inspect.Parameter:
+    """A setting as an option of typer: a text, None if not given, which the configuration types and checks."""
+    default = f" Default: {setting.default}." if setting.default else ""
+    info = typer.Option(
+        f"--{name}", metavar=setting.type_text, help=f"{setting.meaning}{default}", show_default=False,
+        rich_help_panel=setting.panel, hidden=hidden,
+    )  # fmt: skip
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, info])
+
+
+def _set_by_every_grid() -> Collection[str]:
+    from patlib.experiments.grids import GRIDS, fields_set_by
+
+    return set.intersection(*(fields_set_by(name) for name in GRIDS))
+
+
+def read_words(words: Sequence[str], own: Collection[str], settings: Mapping[str, Setting]) -> list[str]:
+    """The words of a command line as typer reads them.
+
+    Dashes and underscores in a name are the same, ``--seeds 0 1`` is ``--seeds 0 --seeds 1``, and a setting that is
+    true or false is true if it stands alone. Raises ValueError for an option that is not there, with the nearest one,
+    and for one that is given twice.
+    """
+    # As typer spells the command's own options; a setting is spelt as in Python, in a notebook and in a record.
+    spelt = {
+        **{name: f"--{name.replace('_', '-')}" for name in (*own, "help")},
+        **{name: f"--{name}" for name in settings},
+    }
+    read: list[str] = []
+    given: list[str] = []
+    for word, following in zip_longest(words, words[1:], fillvalue="--"):
+        if not word.startswith("--"):
+            more = given[-1:] == ["seeds"] and read[-1] != "--seeds" and word.isdecimal()
+            read += ["--seeds", word] if more else [word]
+            continue
+        name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
+        if name not in spelt:
+            lower = {each.lower(): option for each, option in spelt.items()}
+            close = difflib.get_close_matches(name.lower(), lower, n=1)
+            hint = f"did you mean {lower[close[0]]}?" if close else "see --help"
+            raise ValueError(f"there is no option {word}; {hint}")
+        if name in given:
+            raise ValueError(f"{spelt[name]} takes one value, and is given twice")
+        alone = name in settings and settings[name].type_text == "true|false" and following.startswith("--")
+        given.append(name)
+        read += [spelt[name] + (f"={value}" if equals else "=true" if alone else "")]
+    return read
