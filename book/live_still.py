@@ -22,7 +22,7 @@ def finished_panel(browser: Browser) -> str:
     page = browser.new_page()
     page.set_content(stand_alone())
     page.click("#live-run")
-    page.get_by_text("Finished").wait_for(timeout=600_000)
+    page.get_by_text("Finished").wait_for(timeout=1_200_000)
     panel: str = page.evaluate(AS_STORED)
     page.close()
     return panel
