@@ -89,11 +89,11 @@ def prepare(
     """Open a dataset at one size, decoding and resizing it first if that has not been done.
 
     Args:
-        name: a key of `DATASETS`, or the path of a folder with a `patlib.toml` (see `own`).
+        name: a key of `DATASETS`, or the path of a folder with a ``patlib.toml`` (see `from_folder`).
         size: (H, W); the dataset's default size if None.
-        root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
-        cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
-        protocol: how to split, one of `spec.protocols`; the first of them if None.
+        root: folder that holds the datasets; the environment variable PATLIB_DATA, else ``./data``, if None.
+        cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else ``~/.cache/patlib``, if None.
+        protocol: how to split, one of ``spec.protocols``; the first of them if None.
         seed: draws the images of the synthetic scenes, and the splits that are drawn.
         progress: show a bar while preparing.
         download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
