@@ -1,4 +1,4 @@
-"""Draw what the eight methods predict for two CamVid test images (notebook 13 shows the result).
+"""Draw what the eight methods predict for two CamVid test images (notebook 16 shows the result).
 
     python book/camvid_figure.py runs/camvid book/images/camvid_predictions.png
 

@@ -33,7 +33,7 @@ def grid(
     """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
     The grid sets the loss, its parameters and the seed of each run, and some the model. A run that has a record is not
-    run again; one that fails is listed at the end and does not stop the rest. Without --plain, notebook 08 is executed
+    run again; one that fails is listed at the end and does not stop the rest. Without --plain, notebook 11 is executed
     as the report of each run.
     """
     from patlib.experiments import grids, report, runner, tables

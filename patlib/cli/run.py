@@ -22,7 +22,7 @@ def run(
 ) -> None:
     """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
 
-    Without --plain, notebook 08 is executed as the run's report. A run that has its record is not trained again, unless
+    Without --plain, notebook 11 is executed as the run's report. A run that has its record is not trained again, unless
     --again says so.
     """
     from patlib import trainer

@@ -35,7 +35,7 @@ def from_folder(
 
     A name is a file's path below its folder without the suffix: ``images/a/1.jpg`` belongs to ``masks/a/1.png``. The
     same arguments can be written into a file ``patlib.toml``; `prepare` and every command then take the path of its
-    folder. The chapter ``notebooks/02_from_files_to_batches.md`` does by hand, step by step, what this function does.
+    folder. The chapter ``notebooks/03_from_files_to_batches.md`` does by hand, step by step, what this function does.
 
     Args:
         images: folder of PNG, JPEG, TIFF or .npy files, at any depth; `decode` says how each kind becomes RGB.

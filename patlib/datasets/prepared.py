@@ -47,7 +47,7 @@ class Split:
 class PreparedDataset:
     """A dataset at one size, decoded, checked and resized: for each split the images, the masks and their names.
 
-    The chapter ``notebooks/02_from_files_to_batches.md`` makes such arrays from files by hand.
+    The chapter ``notebooks/03_from_files_to_batches.md`` makes such arrays from files by hand.
     """
 
     spec: DatasetSpec
@@ -91,15 +91,15 @@ def prepare(
 ) -> PreparedDataset:
     """Open a dataset at one size, decoding and resizing it first if that has not been done.
 
-    The chapter ``notebooks/02_from_files_to_batches.md`` shows each step from a file to the arrays, and why masks are
+    The chapter ``notebooks/03_from_files_to_batches.md`` shows each step from a file to the arrays, and why masks are
     resized with nearest neighbour.
 
     Args:
-        name: a key of `DATASETS`, or the path of a folder with a `patlib.toml` (see `own`).
+        name: a key of `DATASETS`, or the path of a folder with a ``patlib.toml`` (see `from_folder`).
         size: (H, W); the dataset's default size if None.
-        root: folder that holds the datasets; the environment variable PATLIB_DATA, else `./data`, if None.
-        cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else `~/.cache/patlib`, if None.
-        protocol: how to split, one of `spec.protocols`; the first of them if None.
+        root: folder that holds the datasets; the environment variable PATLIB_DATA, else ``./data``, if None.
+        cache: folder for prepared arrays; the environment variable PATLIB_CACHE, else ``~/.cache/patlib``, if None.
+        protocol: how to split, one of ``spec.protocols``; the first of them if None.
         seed: of the random generator that draws the synthetic scenes, and those splits that are drawn.
         progress: show a bar while preparing.
         download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).

@@ -160,7 +160,7 @@ def load_pair(
 ) -> Pair:
     """Decode an image and its mask, and check that they belong together.
 
-    The chapter ``notebooks/02_from_files_to_batches.md`` does this by hand.
+    The chapter ``notebooks/03_from_files_to_batches.md`` does this by hand.
 
     Args:
         image_path: a file that :func:`~patlib.datasets.decode.read_image` takes.

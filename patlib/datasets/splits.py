@@ -32,7 +32,7 @@ def grouped(
 ) -> dict[str, list[str]]:
     """Every name in one pool, split by fractions of the images; the images of one group stay together.
 
-    The chapter ``notebooks/02_from_files_to_batches.md`` draws such splits by hand, and shows why groups are needed.
+    The chapter ``notebooks/03_from_files_to_batches.md`` draws such splits by hand, and shows why groups are needed.
 
     The groups are shuffled and laid end to end; the split in whose stretch a group's middle lies takes the whole group,
     so that few or large groups miss the fractions, and may leave a split empty.

@@ -1,4 +1,4 @@
-"""A run as a readable report: notebook 08 with the run's parameters, executed by papermill."""
+"""A run as a readable report: notebook 11 with the run's parameters, executed by papermill."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 from patlib.trainer.config import RunConfig, setting_names, unknown_setting
 
-REPORT = Path(__file__).parents[2] / "notebooks" / "08_one_run.ipynb"
+REPORT = Path(__file__).parents[2] / "notebooks" / "11_one_run.ipynb"
 
 
 def report_cell(config: RunConfig, folder: Path) -> None:
-    """Execute notebook 08 as the run's report: :func:`run_notebook`."""
+    """Execute notebook 11 as the run's report: :func:`run_notebook`."""
     check_report()
     run_notebook(REPORT, config, folder, progress=False)
 
 
 def check_report() -> None:
-    """ValueError if notebook 08 is not there, as when patlib was installed without its repository."""
+    """ValueError if notebook 11 is not there, as when patlib was installed without its repository."""
     if not REPORT.is_file():
         raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
 

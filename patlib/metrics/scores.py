@@ -12,7 +12,7 @@ def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_in
     """The confusion matrix of each image (N,L,L) int64, rows true, from predicted and true labels (N,H,W).
 
     Labels must be classes or, in ``target``, ``ignore_index``; they are not checked. The chapter
-    ``notebooks/07_the_metrics.md`` counts such a matrix with a loop and says why each image has its own.
+    ``notebooks/09_the_metrics.md`` counts such a matrix with a loop and says why each image has its own.
     """
     valid = (target != ignore_index).flatten(1)
     cells = (target.long() * num_classes + labels.long()).flatten(1).where(valid, 0)
@@ -29,7 +29,7 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
 
     ``iou`` (L,) has NaN for a class with no true and no predicted pixel. ``miou``, ``mean_dice`` and ``mean_acc`` (the
     mean recall) are means over the classes for which the fraction is defined, ``pixel_acc`` is the share of right
-    pixels, and ``dice_err`` is 1 minus ``mean_dice``. The chapter ``notebooks/07_the_metrics.md`` builds them by hand.
+    pixels, and ``dice_err`` is 1 minus ``mean_dice``. The chapter ``notebooks/09_the_metrics.md`` builds them by hand.
     """
     counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()
     hits, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
@@ -50,7 +50,7 @@ def frequency_groups(class_pixels: Sequence[float] | Tensor, num_classes: int) -
 
     The classes are sorted by their pixels and cut into thirds; where L is not divisible by 3 the head is larger, then
     the medium group. With two classes the tail is empty and its mean is NaN. Raises ValueError for counts that are not
-    one for each class. The chapter ``notebooks/07_the_metrics.md`` shows the groups of the synthetic scenes.
+    one for each class. The chapter ``notebooks/09_the_metrics.md`` shows the groups of the synthetic scenes.
     """
     counts = torch.as_tensor(class_pixels)
     if counts.shape != (num_classes,):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class SegmentationMetrics(Metric):
     """Counts the predictions of a whole split in one confusion matrix, and scores it; use one instance for each split.
 
-    The chapter ``notebooks/07_the_metrics.md`` builds every score by hand and shows why batches are summed before they
+    The chapter ``notebooks/09_the_metrics.md`` builds every score by hand and shows why batches are summed before they
     are scored.
 
     State lives on the metric's device and is summed over processes by torchmetrics; ``update`` never reads it back,

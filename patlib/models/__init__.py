@@ -2,7 +2,7 @@
 
 ``segnet`` is the network of the paper's Table 1; ``unet``, ``attention_unet`` and ``unetpp`` are those of Table 2.
 Layers and channels are those of the released code (KhoiDOO/ibla); each class says where it differs from that code.
-Notebook 06 builds all four layer by layer and measures them.
+Notebook 08 builds all four layer by layer and measures them.
 """
 
 from __future__ import annotations

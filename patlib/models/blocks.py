@@ -1,6 +1,6 @@
 """What the four networks share: convolution blocks, the encoder of the UNets, padding to a size that can be halved.
 
-Built in notebook 06.
+Built in notebook 08.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pad(images: Tensor) -> Tensor:
 
 
 def conv_block(in_channels: int, out_channels: int, bias: bool = False) -> nn.Sequential:
-    """3x3 convolution, batch norm and ReLU, from (N,in,H,W) to (N,out,H,W). Built in notebook 06.
+    """3x3 convolution, batch norm and ReLU, from (N,in,H,W) to (N,out,H,W). Built in notebook 08.
 
     Two of the networks have a bias in the convolution, as in the released code. Batch norm subtracts it again, so it
     has no effect.

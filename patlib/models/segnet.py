@@ -9,7 +9,7 @@ from patlib.models.blocks import check_side, conv_block
 
 
 class SegNet(nn.Module):
-    """The encoder remembers where each maximum was, and the decoder puts values back there. Built in notebook 06.
+    """The encoder remembers where each maximum was, and the decoder puts values back there. Built in notebook 08.
 
     It maps images (N,3,H,W) to logits (N,L,H,W). ``width`` is the number of channels of the first stage, which doubles
     at each of the next three (32-64-128-256 in the released code); the stages have 2, 2, 3 and 3 convolutions. By

@@ -1,6 +1,6 @@
 """UNet (Ronneberger et al. 2015) and Attention UNet (Oktay et al. 2018), sized as in the PAT paper's released code.
 
-Built in notebook 06.
+Built in notebook 08.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from patlib.models.blocks import build_encoder, conv_block, double_conv, encode,
 class UpStage(nn.Module):
     """One level up in a UNet: a 2x2 transposed convolution, then two convolutions over the encoder's features too.
 
-    Built in notebook 06.
+    Built in notebook 08.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,7 +30,7 @@ class UpStage(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    r"""Multiplies the encoder's features x at each pixel by one number in (0,1). Built in notebook 06.
+    r"""Multiplies the encoder's features x at each pixel by one number in (0,1). Built in notebook 08.
 
     The number depends on x and on the decoder's features g:
 
@@ -56,7 +56,7 @@ class AttentionGate(nn.Module):
 class AttentionUpStage(nn.Module):
     """One level up in an Attention UNet: repetition, a convolution, then two over the gated encoder's features too.
 
-    Built in notebook 06.
+    Built in notebook 08.
     """
 
     def __init__(self, channels: int, inner: int) -> None:
@@ -96,7 +96,7 @@ class Ladder(nn.Module):
 
 
 class UNet(Ladder):
-    """Five levels of two convolutions each; the decoder receives all features of the encoder. Built in notebook 06.
+    """Five levels of two convolutions each; the decoder receives all features of the encoder. Built in notebook 08.
 
     It maps images (N,3,H,W) to logits (N,L,H,W). ``width`` is the number of channels at the first level, which doubles
     at each further level: 32 to 512 in the released code, half as many as in the network of Ronneberger et al. Their
@@ -114,7 +114,7 @@ class UNet(Ladder):
 class AttentionUNet(Ladder):
     """A UNet with a gate at each level, which decides by pixel how much of the encoder's features the decoder receives.
 
-    Built in notebook 06. It maps images (N,3,H,W) to logits (N,L,H,W); ``width`` is as for :class:`UNet`. The inner
+    Built in notebook 08. It maps images (N,3,H,W) to logits (N,L,H,W); ``width`` is as for :class:`UNet`. The inner
     channels of a gate are half those of its level, and at the first level all of them, as in the released code. That
     code fails for sides that are not multiples of 16.
     """

@@ -10,7 +10,7 @@ from patlib.models.blocks import build_encoder, double_conv, encode, level_chann
 
 
 class UNetPlusPlus(nn.Module):
-    r"""A UNet whose skip connections pass through further convolutions. Built in notebook 06.
+    r"""A UNet whose skip connections pass through further convolutions. Built in notebook 08.
 
     It maps images (N,3,H,W) to logits (N,L,H,W). The node at level i and in column j > 0 computes
 

@@ -1,4 +1,4 @@
-"""Encoder-decoders drawn as their stages, each with the measured size of what it hands on; notebook 06 draws four.
+"""Encoder-decoders drawn as their stages, each with the measured size of what it hands on; notebook 08 draws four.
 
 One grid holds them all. A stage at level i works on sides that are halved i times; column 0 is the encoder, and the
 last column of level i is 4 - i for four halvings, so that the stages of a decoder stand on the way up.

@@ -1,7 +1,7 @@
 """A split resident on a device, its batches, and their augmentation: no worker process, no decoding, no waiting.
 
 Shapes: M images in a split, N in a batch, H x W pixels. With several processes each holds the whole split and takes
-its share of every batch. The chapter ``notebooks/02_from_files_to_batches.md`` builds a batch, its mirroring and the
+its share of every batch. The chapter ``notebooks/03_from_files_to_batches.md`` builds a batch, its mirroring and the
 order of an epoch by hand.
 """
 
@@ -20,7 +20,7 @@ class DeviceSplit:
     """A split as uint8 tensors on a device: images (M,H,W,3) and masks (M,H,W).
 
     This process is number ``rank`` of ``world_size`` processes, and takes its share of the batches. The chapter
-    ``notebooks/07_the_trainer.md`` shows why a split stays in bytes and lies on the device.
+    ``notebooks/10_the_trainer.md`` shows why a split stays in bytes and lies on the device.
     """
 
     def __init__(self, split: Split, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
@@ -34,7 +34,7 @@ class DeviceSplit:
         """Images (N,3,H,W) float in [0, 1], channels-last, and labels (N,H,W) int64 of the given rows.
 
         Image and mask are flipped from left to right where ``mirrored`` (N,) bool is True. The chapter
-        ``notebooks/02_from_files_to_batches.md`` makes the same batch by hand.
+        ``notebooks/03_from_files_to_batches.md`` makes the same batch by hand.
         """
         images, masks = self.images[index], self.masks[index]
         if mirrored is not None:

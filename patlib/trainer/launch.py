@@ -44,7 +44,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
 
-    The chapter ``notebooks/07_the_trainer.md`` builds it from a loop of 28 lines that ends in the same weights.
+    The chapter ``notebooks/10_the_trainer.md`` builds it from a loop of 28 lines that ends in the same weights.
 
     "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
     versions and the machine, the curves, and of both checkpoints what :func:`~patlib.trainer.evaluate.measure` keeps of

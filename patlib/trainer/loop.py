@@ -40,7 +40,7 @@ def fit_rank(
 ) -> dict[str, Any]:
     """Train as :func:`patlib.trainer.fit` says, alone or as one process of a group; returns the record.
 
-    The chapter ``notebooks/07_the_trainer.md`` builds up to this function, and reads it line by line.
+    The chapter ``notebooks/10_the_trainer.md`` builds up to this function, and reads it line by line.
     """
     run = open_run(config, folder, dataset or open_dataset(config, progress), network)
     shown = progress and run.fabric.is_global_zero

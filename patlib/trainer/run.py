@@ -119,7 +119,7 @@ def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network:
 
 
 def keep(run: Run) -> None:
-    """Write down how far the run has come; the chapter ``notebooks/07_the_trainer.md`` forgets each part in turn."""
+    """Write down how far the run has come; the chapter ``notebooks/10_the_trainer.md`` forgets each part in turn."""
     buffers = dict(run.network.named_buffers()) if run.fabric.world_size > 1 else {}
     own = {
         "random": torch.get_rng_state(),

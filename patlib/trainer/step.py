@@ -35,7 +35,7 @@ def train_epoch(
     this process's part of it. Between the first step and the last nothing is copied from the device or to it, and
     nothing waits for it, unless ``after_step`` does. (On several GPUs PyTorch's synchronised batch norm does.)
 
-    The chapter ``notebooks/07_the_trainer.md`` leaves out lines of such a loop, one at a time, and shows what follows.
+    The chapter ``notebooks/10_the_trainer.md`` leaves out lines of such a loop, one at a time, and shows what follows.
     """
     model.train()
     batches = zip(rows.to(fabric.device).split(batch_size), mirrored.to(fabric.device).split(batch_size), strict=True)

@@ -19,6 +19,7 @@ def packages(program: str) -> set[str]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:::lightning")  # its own deprecations
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_recipe_prints_what_it_says(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

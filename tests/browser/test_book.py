@@ -13,7 +13,7 @@ from patlib.teaching.weight_curve import pat_weight
 BOOK = Path(__file__).parents[2] / "build" / "book"
 PAGES = [path.relative_to(BOOK).as_posix() for path in sorted(BOOK.rglob("*.html")) if "_static" not in path.parts]
 PAGES = [page for page in PAGES if page != "index.html"]  # only forwards to the first page
-PIXELS = "notebooks/04_adaptive_pixels.html"
+PIXELS = "notebooks/06_adaptive_pixels.html"
 
 if not PAGES:
     pytest.skip("no book in build/book: run `make book` first", allow_module_level=True)
@@ -86,7 +86,7 @@ def test_the_first_page_learns_when_it_is_started(browser: Browser) -> None:
 
 @pytest.fixture
 def chart(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Locator]:
-    """The explorer of notebook 04, in a window as wide as the parameter says, or 1280 pixels."""
+    """The explorer of notebook 06, in a window as wide as the parameter says, or 1280 pixels."""
     page = browser.new_page(viewport={"width": getattr(request, "param", 1280), "height": 900})
     with listening(page, "file:") as problems:
         page.goto((BOOK / PIXELS).as_uri(), wait_until="load")

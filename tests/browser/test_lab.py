@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab, with a kernel: notebook 04 is run, and its controls are moved from the keyboard."""
+"""The explorer in JupyterLab, with a kernel: notebook 06 is run, and its controls are moved from the keyboard."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 FAILED = "[data-mime-type='application/vnd.jupyter.error']"  # a cell's traceback
-NOTEBOOK = "04_adaptive_pixels.ipynb"
+NOTEBOOK = "06_adaptive_pixels.ipynb"
 PATIENCE = 500_000  # milliseconds on a machine busy with other things; on a quiet one all is done within a minute
 
 SETTINGS = {

@@ -196,7 +196,7 @@ def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):
 
 @pytest.mark.parametrize("command", [["run", "--loss", "ce"], ["grid", "table1"]])
 def test_without_the_notebook_a_plain_run_is_proposed(invoke, monkeypatch, tmp_path, command):
-    monkeypatch.setattr(report, "REPORT", tmp_path / "08_one_run.ipynb")
+    monkeypatch.setattr(report, "REPORT", tmp_path / "11_one_run.ipynb")
     assert "use --plain, or run from a checkout" in invoke(*command, *OPTIONS, code=1)
 
 
