@@ -9,7 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-BOUNDED = re.compile(r"Annotated\[(.*?)(?:, [A-Z]\w+\([^)]*\))+\]")
+BOUNDED = re.compile(r"~?(?:\w+\.)?Annotated\[(.*?)(?:, [~\w.]+\([^)]*\))+\]")
 
 
 def keep_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
