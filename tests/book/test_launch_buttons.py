@@ -43,6 +43,8 @@ def build(stage: Path, address: str) -> Path:
     (stage / "notebooks").mkdir(parents=True)
     for script in (*BOOK.glob("*.py"), *BOOK.glob("chart.*")):  # the extensions, and what they copy
         shutil.copy(script, stage)
+    shutil.copytree(BOOK / "live", stage / "live")
+    shutil.copytree(BOOK / "images", stage / "images")
     configuration = (BOOK / "_config.yml").read_text()
     assert configuration.count('repository_url: ""') == 1, "the address has one place"
     configuration = configuration.replace('repository_url: ""', f'repository_url: "{address}"')
