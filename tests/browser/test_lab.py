@@ -133,4 +133,5 @@ def test_slider_and_method_redraw_the_figure(browser: Browser, tmp_path: Path) -
         run_all(page, lab)
         move_the_controls(page)
         page.close()
-    assert problems == []
+    # jupyterlab-myst reports as an error that a link leads to a heading which has no label of its own. It leads there.
+    assert [it for it in problems if "implicit heading reference" not in it] == []
