@@ -50,7 +50,8 @@ class Canvas:
     def pick(self, colours: np.ndarray) -> np.ndarray:
         """One of the colours, a little changed."""
         change = self.rng.uniform(-0.06, 0.06, 3).astype(np.float32)
-        return np.clip(colours[self.rng.integers(len(colours))] + change, 0, 1)
+        picked: np.ndarray = colours[self.rng.integers(len(colours))] + change
+        return picked.clip(0, 1)
 
     def cloud(self, cells: int) -> np.ndarray:
         """(H, W) smooth random field in -1..1, `cells` bumps across."""
@@ -59,7 +60,8 @@ class Canvas:
         left, top = x[0].astype(int), y[:, 0].astype(int)
         x, y = x - left, y - top[:, None]
         values = values[:, left] * (1 - x) + values[:, left + 1] * x
-        return values[top] * (1 - y) + values[top + 1] * y
+        field: np.ndarray = values[top] * (1 - y) + values[top + 1] * y
+        return field
 
     def develop(self) -> np.ndarray:
         """Light, lens and sensor: (H, W, 3) uint8."""

@@ -132,8 +132,9 @@ def _counts(name: str, confusions: ArrayLike) -> np.ndarray:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    """The quotient part / whole, NaN where whole is 0."""
+    ratio: np.ndarray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    return ratio
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ class Child:
     """A process that makes one run."""
 
     config: RunConfig
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     said: IO[str]
     errors: IO[str]
     began: float

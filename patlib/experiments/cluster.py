@@ -131,8 +131,8 @@ def run_cells(
     topic = f"patlib-{uuid.uuid4().hex}"
     client.subscribe_topic(topic, lambda event: started(event[1]))
     waiting = configs[::-1]
-    running: dict[Future, RunConfig] = {}
-    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    running: dict[Future[Outcome], RunConfig] = {}
+    ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
     while waiting or running:
         while waiting and len(running) < _slots(client, each if gpus else 0):
             config = waiting.pop()
@@ -210,11 +210,12 @@ def _slots(client: Client, gpus: int) -> int:
     return sum(worker["resources"].get("GPU", 0) >= gpus for worker in _workers(client))
 
 
-def _outcome(future: Future, config: RunConfig, folder: Path) -> Outcome:
+def _outcome(future: Future[Outcome], config: RunConfig, folder: Path) -> Outcome:
     from distributed import KilledWorker
 
     if future.status == "finished":
-        return future.result()
+        outcome: Outcome = future.result()
+        return outcome
     error = future.exception() if future.status == "error" else None
     if error is None:
         raise ConnectionError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ KIND = (
 """The fields that decide what an epoch costs; the losses differ too little to matter."""
 
 
-def kind_of(config: RunConfig) -> tuple:
+def kind_of(config: RunConfig) -> tuple[Any, ...]:
     """What runs must have in common for one to tell how long an epoch of the other takes."""
     return tuple(getattr(config, name) for name in KIND)
 
@@ -32,7 +33,7 @@ class Durations:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.device = _device()
-        self._seconds: dict[tuple, list[float]] = defaultdict(list)
+        self._seconds: dict[tuple[Any, ...], list[float]] = defaultdict(list)
         for record in records:
             self.add(record)
 

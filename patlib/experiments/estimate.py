@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +47,7 @@ def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
 
 def estimate_kinds(configs: Iterable[RunConfig]) -> list[tuple[float, list[RunConfig]]]:
     """The configurations that take as long as each other (the same kind and length), and the seconds that one takes."""
-    kinds: dict[tuple, list[RunConfig]] = {}
+    kinds: dict[tuple[Any, ...], list[RunConfig]] = {}
     for config in configs:
         kinds.setdefault((config.epochs, *kind_of(config)), []).append(config)
     return [(estimate_seconds(members[0]), members) for members in kinds.values()]

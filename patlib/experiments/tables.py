@@ -238,7 +238,7 @@ def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
     return f"{mean} ± {runs[name].std(ddof=1):.{digits}f}" if len(runs) > 1 else mean
 
 
-def framed(lines: dict[tuple[str, ...], dict], levels: list[str] | None) -> pd.DataFrame:
+def framed(lines: dict[tuple[str, ...], dict[Any, Any]], levels: list[str] | None) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples(lines, names=levels)
     frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
     if isinstance(frame.columns[0], tuple):

@@ -85,10 +85,11 @@ def weight_chart() -> alt.LayerChart:
     focal = base.transform_calculate(weight="pow(1 - datum.p, gamma)", curve="'focal'")
     mark = base.transform_calculate(weight=f"exp((1 - datum.p) / {PAPER_T:g})", curve=f'"{PAPER_LABEL}"')
     layers = pat + focal.mark_line(strokeWidth=3, strokeDash=[6, 4]) + mark.mark_line(strokeWidth=2, strokeDash=[2, 3])
-    return layers.add_params(doublings, T, eps, gamma).properties(
+    chart: alt.LayerChart = layers.add_params(doublings, T, eps, gamma).properties(
         width=480, height=280, title=alt.Title(alt.expr("'T = ' + format(T, '.3')")),
         description="Weight of a pixel against the probability of its true class: PAT and focal",
     )  # fmt: skip
+    return chart
 
 
 def enable_charts() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric, seed_everything
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, nn
 
 from patlib.trainer.config import RunConfig

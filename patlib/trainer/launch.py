@@ -137,7 +137,8 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
     if codes := killed or [process.returncode for process in group if process.returncode]:
         died = f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps"
         raise RuntimeError(died) from error  # of another process, which missed the one that died
-    return json.loads((folder / "record.json").read_text())
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    return record
 
 
 def _environments(count: int) -> list[dict[str, str]]:

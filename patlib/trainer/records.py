@@ -108,7 +108,7 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
             raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record: Record = json.loads(Path(path).read_text(encoding="utf-8"))
         own = _checked(record)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a run record ({_reason(error)}); remove it and run that cell again") from error

@@ -52,7 +52,8 @@ def _batch_loss(
 ) -> Tensor:
     if fabric.world_size == 1:
         images, masks = split.batch(index, mirrored)
-        return loss(model(images), masks)
+        value: Tensor = loss(model(images), masks)
+        return value
     own, flipped = split.share(index), split.share(mirrored)
     # Fewer images than processes: this one takes part with an image that counts in no loss, only in batch statistics.
     spare = not len(own)
@@ -62,4 +63,5 @@ def _batch_loss(
     part = loss.normaliser(masks != IGNORE_INDEX) * (not spare)
     whole = sum_over_group(part, fabric).clamp_min(1)
     # Gradients are averaged over the processes, and the whole batch's gradient is their sum.
-    return loss(model(images), masks, whole / fabric.world_size)
+    share: Tensor = loss(model(images), masks, whole / fabric.world_size)
+    return share

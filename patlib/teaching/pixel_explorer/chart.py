@@ -73,7 +73,7 @@ def pixel_chart(image: np.ndarray, view: PixelView, target: np.ndarray, spec: Da
         _weights(pixels, *target.shape),
         _shares(pixels, alt.Chart(alt.Data(values=facts)), names, by_class),
     )
-    return (
+    chart: alt.ConcatChart = (
         alt.concat(*panels, columns=2, data=alt.Data(values=[_pixel_columns(view, target, order)]))
         .resolve_scale(color="independent")
         .add_params(
@@ -84,6 +84,7 @@ def pixel_chart(image: np.ndarray, view: PixelView, target: np.ndarray, spec: Da
         )
         .properties(description="An image, the weights of its pixels, and each class's share of the gradient")
     )
+    return chart
 
 
 def _scene(image: np.ndarray) -> alt.Chart:
@@ -91,12 +92,16 @@ def _scene(image: np.ndarray) -> alt.Chart:
     Image.fromarray(image).save(file, format="PNG", optimize=True)
     url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     size = _panel(*image.shape[:2])
-    chart = alt.Chart(alt.Data(values=[{"url": url}]), title="The image", **size)
-    return chart.mark_image(x=size["width"] / 2, y=size["height"] / 2, smooth=False, **size).encode(url="url:N")
+    chart: alt.Chart = (
+        alt.Chart(alt.Data(values=[{"url": url}]), title="The image", **size)
+        .mark_image(x=size["width"] / 2, y=size["height"] / 2, smooth=False, **size)
+        .encode(url="url:N")
+    )
+    return chart
 
 
 def _curves(classes: alt.Chart, by_class: alt.Color) -> alt.Chart:
-    return (
+    curves: alt.Chart = (
         classes.transform_calculate(p="sequence(0, 1.001, 0.02)")
         .transform_flatten(["p"])
         .transform_calculate(weight=VEGA_WEIGHT)
@@ -111,11 +116,12 @@ def _curves(classes: alt.Chart, by_class: alt.Color) -> alt.Chart:
         )
         .properties(title="Weight of a pixel of each class", width=240, height=190)
     )
+    return curves
 
 
 def _weights(pixels: alt.Chart, height: int, width: int) -> alt.Chart:
     labels = "".join(f"datum.value == {power} ? '{text}' : " for power, text in RELATIVE.items()) + "''"
-    return (
+    weights: alt.Chart = (
         pixels.transform_joinaggregate(mean="mean(weight)")
         .transform_calculate(
             x=f"(datum.place - 1) % {width}",
@@ -139,6 +145,7 @@ def _weights(pixels: alt.Chart, height: int, width: int) -> alt.Chart:
         .properties(title="Weight of each pixel, relative to the mean", view=alt.ViewConfig(fill=VOID_BACKGROUND))
         .properties(**_panel(height, width))
     )
+    return weights
 
 
 def _shares(pixels: alt.Chart, classes: alt.Chart, names: list[str], by_class: alt.Color) -> alt.LayerChart:
@@ -158,7 +165,10 @@ def _shares(pixels: alt.Chart, classes: alt.Chart, names: list[str], by_class: a
         .mark_tick(thickness=3, opacity=1, color=TICK_COLOUR)
         .encode(x=x, y=y)
     )
-    return (of_gradient + of_pixels).properties(title="Gradient (bars) and pixels (ticks)", width=230, height=190)
+    shares: alt.LayerChart = (of_gradient + of_pixels).properties(
+        title="Gradient (bars) and pixels (ticks)", width=230, height=190
+    )
+    return shares
 
 
 def _panel(height: int, width: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from patlib.datasets import IGNORE_INDEX
 from patlib.losses import build_loss, loss_parameters
-from patlib.losses.base import ClassPixels
+from patlib.losses.checks import ClassPixels
 
 EXPLORED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "PAT": ("pat", {}),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from patlib.datasets import DatasetSpec
-from patlib.losses.base import ClassPixels
+from patlib.losses.checks import ClassPixels
 from patlib.teaching.pixel_explorer.view import (
     EXPLORED_METHODS,
     LARGEST_SHARE,
