@@ -84,7 +84,7 @@ def equivalent(a: ArrayLike, b: ArrayLike, margin: float) -> Equivalence:
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    r"""p values adjusted for the number of tests, by Holm's step-down method, in the order given.
+    r"""The p values adjusted for the number of tests by Holm's step-down method, in the order given.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i}\, \min\{1, (m - j + 1)\, p_{(j)}\}
 

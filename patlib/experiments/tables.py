@@ -44,8 +44,7 @@ def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> 
     """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy.
 
     ``released_miou`` is the number that the paper's released code would report. What a record lacks, or holds null for
-    because it is undefined, is NaN.
-    Raises ValueError for a checkpoint or split that the record does not have.
+    because it is undefined, is NaN. Raises ValueError for a checkpoint or split that the record does not have.
     """
     splits = {name: found["splits"] for name, found in record["checkpoints"].items()}
     if checkpoint not in splits or split not in splits[checkpoint]:
@@ -215,9 +214,8 @@ def protocol_of(record: Record) -> str:
     return (
         f"{dataset['name']} at {height}x{width} (height x width; {images} images; {void}"
         f"{config['protocol'] or 'default'} split, data seed {config['data_seed']}), "
-        f"{config['model']}{channels}{head}, "
-        f"{config['epochs']} epochs, batch {config['batch_size']}, Adam "
-        f"{config['learning_rate']:g} cosine, {config['precision']}, "
+        f"{config['model']}{channels}{head}, {config['epochs']} epochs, batch {config['batch_size']}, "
+        f"Adam {config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )
 
@@ -231,6 +229,7 @@ def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], 
 
 
 def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
+    """A score's "mean ± standard deviation" over some runs; the mean alone of one run, a word for none."""
     if not len(runs):
         return NOT_RUN
     digits = 2 if name in PERCENT else 3
@@ -239,6 +238,7 @@ def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
 
 
 def framed(lines: dict[tuple[str, ...], dict[Any, Any]], levels: list[str] | None) -> pd.DataFrame:
+    """Lines by row as a table, with an index of as many levels as a row has words, and columns likewise."""
     index = pd.MultiIndex.from_tuples(lines, names=levels)
     frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
     if isinstance(frame.columns[0], tuple):

@@ -91,6 +91,7 @@ class Ladder(nn.Module):
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,L,H,W) of images (N,3,H,W)."""
         height, width = images.shape[-2:]
         *skips, x = encode(self.encoder, pad(images))
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):

@@ -37,6 +37,7 @@ class UNetPlusPlus(nn.Module):
         self.head = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,L,H,W) of images (N,3,H,W)."""
         height, width = images.shape[-2:]
         levels = [[features] for features in encode(self.encoder, pad(images))]
         nodes = iter(self.nodes)

@@ -1,6 +1,6 @@
-"""The PAT weight under the reader's hand: a slider with a kernel (ipywidgets) and the same without one (Vega-Lite).
+r"""The PAT weight under the reader's hand: a slider with a kernel (ipywidgets) and the same without one (Vega-Lite).
 
-Both draw Eq. 5 of the PAT paper, :math:`\\beta(p)=\\exp((1-p-\\epsilon)/T)`: :func:`pat_weight` in Python, and
+Both draw Eq. 5 of the PAT paper, :math:`\beta(p)=\exp((1-p-\epsilon)/T)`: :func:`pat_weight` in Python, and
 :data:`VEGA_FORMULA`, the same expression in the language that the browser evaluates.
 """
 
@@ -34,7 +34,7 @@ def pat_weight(p: np.ndarray | float, T: float, eps: float = 0.0) -> np.ndarray:
 
 
 def focal_weight(p: np.ndarray | float, gamma: float) -> np.ndarray:
-    """The focal loss's modulating factor :math:`(1-p)^\\gamma` (Lin et al. 2017)."""
+    r"""The focal loss's modulating factor :math:`(1-p)^\gamma` (Lin et al. 2017)."""
     return (1 - np.asarray(p, dtype=float)) ** gamma
 
 

@@ -43,8 +43,10 @@ class DeviceSplit:
         return images.permute(0, 3, 1, 2).float().div_(255), masks.long()
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
-        """The rows (N,) of each batch, in the order of the split; of several processes each has every
-        ``world_size``-th batch."""
+        """The rows (N,) of each batch in the order of the split.
+
+        Of several processes, each has every ``world_size``-th batch.
+        """
         yield from torch.arange(len(self.names), device=self.masks.device).split(batch_size)[
             self.rank :: self.world_size
         ]

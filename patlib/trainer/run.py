@@ -65,6 +65,7 @@ class Run:
 
     @property
     def steps_an_epoch(self) -> int:
+        """Batches of the training split, the last and smaller one among them."""
         return -(-len(self.splits["train"].names) // self.config.batch_size)
 
     @property

@@ -1,7 +1,7 @@
-"""The explorer for a page without a kernel: a Vega-Lite chart that computes weights and gradients in the browser.
+r"""The explorer for a page without a kernel: a Vega-Lite chart that computes weights and gradients in the browser.
 
 It needs no logits. With :math:`p` the probability of a pixel's true class :math:`y`, the gradient of its cross-entropy
-with respect to the logits has the L1 norm :math:`\\sum_k|p_k-[k=y]|=2(1-p)`, and a weight without gradient scales it.
+with respect to the logits has the L1 norm :math:`\sum_k|p_k-[k=y]|=2(1-p)`, and a weight without gradient scales it.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _panel(height: int, width: int) -> dict[str, Any]:
 
 
 def _pixel_columns(view: PixelView, target: np.ndarray, order: np.ndarray) -> dict[str, str]:
-    """p and class of every pixel, row by row, as two long strings: a stored notebook breaks lists into lines."""
+    """The p and class of every pixel, row by row, as two long strings: a stored notebook breaks lists into lines."""
     p = np.clip(np.rint(np.nan_to_num(view.p) * P_STEPS), 1, P_STEPS - 1).astype(int)
     place = {int(label): str(index) for index, label in enumerate(order)}
     return {
