@@ -33,7 +33,10 @@ def bench(
 
 
 def benchmarks() -> dict[str, tuple[Path, str]]:
-    """By name, the scripts in benchmarks/ that can be run, and the first line of what each says of itself."""
+    """The scripts in benchmarks/ that can be run, by name, each with the first line of its docstring.
+
+    Raises ValueError if there are none, as in an installation without the repository.
+    """
     import ast
 
     found = {}

@@ -53,10 +53,10 @@ class Canvas:
         picked: np.ndarray = colours[self.rng.integers(len(colours))] + change
         return picked.clip(0, 1)
 
-    def cloud(self, cells: int) -> np.ndarray:
-        """(H, W) smooth random field in -1..1, `cells` bumps across."""
-        values = self.rng.uniform(-1, 1, (cells * HEIGHT // WIDTH + 2, cells + 2)).astype(np.float32)
-        x, y = COLUMNS * (cells / WIDTH), ROWS * (cells / WIDTH)
+    def cloud(self, bumps: int) -> np.ndarray:
+        """(H, W) smooth random field in -1..1, `bumps` of them across."""
+        values = self.rng.uniform(-1, 1, (bumps * HEIGHT // WIDTH + 2, bumps + 2)).astype(np.float32)
+        x, y = COLUMNS * (bumps / WIDTH), ROWS * (bumps / WIDTH)
         left, top = x[0].astype(int), y[:, 0].astype(int)
         x, y = x - left, y - top[:, None]
         values = values[:, left] * (1 - x) + values[:, left + 1] * x

@@ -1,4 +1,4 @@
-"""The losses of the released code: a row for each that differs from its paper, run on a small batch."""
+"""The losses of the released code: a row for each that differs from its paper, checked on a small batch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _check_pat_weight() -> str:
     low, high = released.released_pat_weight(p).flip(0).tolist()
     logits = torch.stack([torch.tensor([-30.0, 30.0]), torch.zeros(2)]).view(1, 2, 1, 2).double()
     ours = PAT(2, T=20.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 2, dtype=torch.long))[1]
-    spread = float(ours.max() / ours.min())
+    factor = float(ours.max() / ours.min())
     require(abs(high / low - math.e) < 1e-9, "the released weight varies by a factor e")
-    require(spread < 1.052, "Eq. 5 at T = 20 varies by 5 %")
+    require(factor < 1.052, "Eq. 5 at T = 20 varies by 5 %")
     return (
-        f"weight from p = 1 to p = 0: {low:.2f} to {high:.2f}, a factor {high / low:.2f}; Eq. 5 at T = 20: {spread:.3f}"
+        f"weight from p = 1 to p = 0: {low:.2f} to {high:.2f}, a factor {high / low:.2f}; Eq. 5 at T = 20: {factor:.3f}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The paper against itself: its text and captions beside the numbers of Table 1, and all rows of that kind."""
+"""The paper against itself: its text and captions beside the numbers of Table 1, and the list of all such rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper against itself: its text beside the numbers of Tables 2 and 3, other networks and temperatures."""
+"""The paper against itself: its text beside the numbers of Tables 2 and 3, on other networks and temperatures."""
 
 from __future__ import annotations
 

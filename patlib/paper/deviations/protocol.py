@@ -1,4 +1,4 @@
-"""Metric, labels and model: the rows about the released code's protocol, each run on a small batch."""
+"""Metric, labels and model: the rows about the released code's protocol, each checked on a small batch."""
 
 from __future__ import annotations
 

@@ -16,9 +16,12 @@ import numpy as np
 from PIL import Image
 
 from patlib.datasets import DatasetSpec
+from patlib.teaching.controls import Choice, parameters
 from patlib.teaching.pixel_explorer.view import (
     LARGEST_SHARE,
     RELATIVE,
+    SLIDERS,
+    TEMPERATURE,
     TICK_COLOUR,
     VOID_BACKGROUND,
     WEIGHT_RANGE,
@@ -76,13 +79,11 @@ def pixel_chart(image: np.ndarray, view: PixelView, target: np.ndarray, spec: Da
     chart: alt.ConcatChart = (
         alt.concat(*panels, columns=2, data=alt.Data(values=[_pixel_columns(view, target, order)]))
         .resolve_scale(color="independent")
-        .add_params(
-            alt.param(name="T", value=20, bind=alt.binding_range(min=0.2, max=20, step=0.1, name="T ")),
-            alt.param(name="eps", value=0, bind=alt.binding_range(min=0, max=1, step=0.05, name="eps ")),
-            alt.param(name="gamma", value=2, bind=alt.binding_range(min=0, max=5, step=0.5, name="gamma ")),
-            alt.param(name="method", value="PAT", bind=alt.binding_select(options=list(WEIGHTS), name="method ")),
+        .add_params(*parameters((Choice("method", "PAT", tuple(WEIGHTS)), *SLIDERS)))
+        .properties(
+            title=TEMPERATURE.title(),
+            description="An image, the weights of its pixels, and each class's share of the gradient",
         )
-        .properties(description="An image, the weights of its pixels, and each class's share of the gradient")
     )
     return chart
 
