@@ -13,7 +13,7 @@ import typer
 from patlib.cli import bench, data, grid, run, study, table
 from patlib.cli.options import UNREAD, with_settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)  # Rich takes longer to import than the rest together
 app.add_typer(data.data_app, name="data")
 
 

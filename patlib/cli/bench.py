@@ -15,9 +15,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def bench(
     context: typer.Context, name: Annotated[str, typer.Argument(help="Leave it out to list the benchmarks.")] = ""
 ) -> None:
-    """Measure what something costs: patlib bench loss; patlib bench trainer --profile.
+    """Measure what something costs. Examples: patlib bench loss; patlib bench trainer --profile.
 
-    Runs the script of that name in benchmarks/ with the options that follow (--help lists its own).
+    The script of that name in benchmarks/ is run with the options that follow (--help lists them).
     """
     import subprocess
     import sys

@@ -32,7 +32,7 @@ def grid(
         bool, typer.Option("--dry-run", help="List the runs, time a few steps of one of each kind, and begin none.")
     ] = False,
 ) -> None:
-    """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
+    """Make the runs of a table or a sweep. Example: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
     A grid sets the loss, its parameters and the seed of each run, and some grids set the model. A run that has a record
     is not made again. A run that fails is listed at the end and does not stop the rest. Without --plain, notebook 11 is

@@ -23,7 +23,7 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
+    """Train one configuration and keep its record. Example: patlib run --loss focal --gamma 3 --epochs 20.
 
     Without --plain, notebook 11 is executed as the run's report. A run that has its record is only trained again with
     --again.

@@ -13,9 +13,7 @@ from patlib.cli.messages import columns, plain_errors, say
 if TYPE_CHECKING:
     from patlib.experiments.studies import Scale
 
-study_app = typer.Typer(
-    help="The project's studies: their runs, in a stated order, and their tables.", no_args_is_help=True
-)
+study_app = typer.Typer(help="The project's studies: their runs, in a stated order, and tables.", no_args_is_help=True)
 
 ScaleName = Annotated[
     str | None,

@@ -23,9 +23,9 @@ def table(
         Path | None, typer.Option(help="A .csv or .tex file to which the table is written as well.")
     ] = None,
 ) -> None:
-    """Show a table from the records that are there, the paper's numbers beside ours where it has them.
+    """Show a table from the records that are there. The paper's numbers stand beside ours where it has them.
 
-    It takes the options that `patlib grid` was given, and trains nothing.
+    The command takes the options that `patlib grid` was given, and trains nothing.
     """
     from patlib.experiments import tables
     from patlib.paper import beside_ours, published
