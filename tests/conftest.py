@@ -16,7 +16,8 @@ SLOW = {
     "test_own_dataset.py", "test_keeping.py", "test_run.py", "test_step.py", "test_predict.py", "test_deviations.py",
     "test_parent.py",
 }  # fmt: skip
-"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out."""
+"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out.
+A slow test of a fast file is marked where it stands."""
 
 
 def pytest_collection_modifyitems(items):
