@@ -179,7 +179,7 @@ class RunConfig(BaseModel):
         """A folder name that differs between any two different runs, e.g. ``pat-segnet-seed0-1a2b3c4d``.
 
         The accelerator does not make it another run, nor does stating the default of a loss's parameter. The number of
-        devices does, because each process draws noise of its own for BLV and, on CPUs, normalises its own batch.
+        devices does, because each process draws noise of its own for BLV and, on CPUs, normalises its part of a batch.
         """
         settings = self.model_dump(exclude={"accelerator", "loss_parameters"})
         effective = {**settings, **ALWAYS_NAMED, **loss_parameters(self.loss), **self.loss_parameters}

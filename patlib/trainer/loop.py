@@ -27,7 +27,7 @@ KEEP_SECONDS = 180.0
 """How long an epoch may last before the state is kept within it."""
 
 LOOK = 50
-"""In a group all processes must keep their state at the same step: every so many they ask the clock of the first."""
+"""Steps after which the processes of a group ask the clock of the first, as all must keep their state at one step."""
 
 
 def fit_rank(

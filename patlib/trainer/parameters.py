@@ -13,7 +13,7 @@ Value = float | int | bool | str
 
 
 class FrozenMap(Mapping[str, Any]):
-    """A mapping that cannot be changed, so that a configuration with one can be a key; it equals a dict of the same."""
+    """A mapping that equals a dict of the same items and cannot be changed, so that a configuration can be a key."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)

@@ -38,7 +38,7 @@ def main(folder: str) -> None:
         fit_rank(config, Path(asked["folder"]), None, asked["progress"], None, asked["resume"])
     except Exception as error:
         keep_error(error, group / "error.json")
-        os._exit(1)  # without cleaning up, in which this process would wait for others that wait for it
+        os._exit(1)  # without the usual clean-up, in which this process would wait for others that wait for it
     torch.distributed.destroy_process_group()
 
 
