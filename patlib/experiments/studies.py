@@ -1,9 +1,7 @@
 """Every study of this project, declared once: its question, its runs and their scales; and the order of all runs.
 
-A study is data. Its cells name the rows of its table and state the fields of
-:class:`~patlib.trainer.config.RunConfig` that make them, and a scale gives the rest: "laptop" is what processors can do
-in days, "full" has the paper's length and needs a GPU. A run that several studies share (PAT is a row of most) is made
-once, because its folder is named by what it computes.
+A study's cells name the rows of its table and the fields that make them; a scale gives the rest: "laptop" is what
+processors can do in days, "full" needs a GPU. A run of several studies is one run, as it is named by what it computes.
 """
 
 from __future__ import annotations
@@ -19,13 +17,13 @@ Scale = Literal["laptop", "full"]
 SEEDS, MORE_SEEDS = (0, 1, 2), (3, 4)
 
 COMMON: dict[str, Any] = {
-    "model": "segnet", "epochs": 100, "batch_size": 8, "learning_rate": 1e-3, "precision": "bf16",
-    "accelerator": "auto",
+    "model": "segnet", "epochs": 100, "batch_size": 8, "learning_rate": 1e-3, "precision": "bf16", "accelerator": "auto"
 }  # fmt: skip
 CAMVID: dict[Scale, dict[str, Any]] = {
     "laptop": {**COMMON, "dataset": "camvid", "image_height": 90, "image_width": 120, "model_width": 16},
     "full": {**COMMON, "dataset": "camvid", "image_height": 360, "image_width": 480, "model_width": 32},
 }
+FP32: dict[Scale, dict[str, Any]] = {scale: {**base, "precision": "fp32"} for scale, base in CAMVID.items()}
 DUSK: dict[Scale, dict[str, Any]] = {scale: {**base, "protocol": "day_to_dusk"} for scale, base in CAMVID.items()}
 ANCHOR: dict[Scale, dict[str, Any]] = {"laptop": CAMVID["full"], "full": CAMVID["full"]}
 _PET = {**COMMON, "dataset": "oxford_pet", "protocol": "paper"}
@@ -140,6 +138,14 @@ STUDIES = {
             CAMVID,
         ),
         Study(
+            "fp32",
+            "What do the four methods of the frontier come to in fp32, which processors without bf16 can train in too?",
+            FOUR,
+            ("12_table_1", "19_the_frontier"),
+            FP32,
+            laptop_seeds=SEEDS + MORE_SEEDS,
+        ),
+        Study(
             "pet",
             "Does the order of the methods hold on another dataset, over five splits of its images?",
             PET_FIRST + PET_LATER,
@@ -199,6 +205,7 @@ ORDER = (
     Wave("halves", MORE_SEEDS),
     Wave("pet", MORE_SEEDS, PET_FIRST),
     Wave("precision", SEEDS),
+    Wave("fp32", SEEDS + MORE_SEEDS),
     Wave("dusk", SEEDS + MORE_SEEDS),
     Wave("learning_rate", SEEDS),
     Wave("networks", SEEDS, UNET),
