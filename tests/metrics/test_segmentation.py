@@ -201,7 +201,6 @@ def test_the_label_type_does_not_matter(dtype: torch.dtype) -> None:
         (torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 2).cfloat(), ["target", "complex64"]),
         (torch.zeros(1, 2, 2).bool(), torch.zeros(1, 2, 2).long(), ["predictions", "or logits", "bool"]),
         (torch.zeros(1, 5, 2, 2).cfloat(), torch.zeros(1, 2, 2).long(), ["predictions", "complex64"]),
-        ([[[0]]], torch.zeros(1, 1, 1).long(), ["predictions must be a tensor, got list"]),
     ],
 )
 def test_wrong_input_is_named_with_the_rule(predictions: Tensor, target: Tensor, words: list[str]) -> None:
