@@ -10,14 +10,17 @@ lengths, and its pixels, of which each class has as many in every confusion matr
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from patlib.losses import loss_parameters
+from patlib.metrics import confusion_scores
 from patlib.trainer.config import RunConfig
 from patlib.trainer.counts import unpack_counts
 
@@ -86,6 +89,7 @@ class _Epoch(_Part):
 class _Machine(_Part):
     device: str
     threads: Positive
+    commit: str | None = None
 
 
 class _Record(_Part):
@@ -104,7 +108,10 @@ def read_records(folder: str | Path) -> list[Record]:
 
 
 def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
-    """One record; ValueError naming a file that is not a whole one, contradicts itself, or is not ``config``'s run."""
+    """One record; ValueError naming a file that is not a whole one, contradicts itself, or is not ``config``'s run.
+
+    Settings that its configuration does not state, because they came later, have their defaults.
+    """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
             raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
@@ -117,7 +124,8 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
             f"{path} is the record of another run, {own.run_path}, and not of {config.run_path}: move it to its own "
             "folder, or remove it and run that cell again"
         )
-    return record
+    defaults = {name: field.default for name, field in RunConfig.model_fields.items() if name != "loss_parameters"}
+    return {**record, "config": {**defaults, **record["config"]}}
 
 
 def _checked(content: Any) -> RunConfig:
@@ -169,7 +177,12 @@ def _check_pixels(record: _Record) -> None:
     for row in record.curves:
         if row.val_confusion is not None:
             where = f"curves, epoch {row.epoch}"
-            _compare_rows({"val_confusion": _matrix(where, row.val_confusion, num_classes)}, true["val"], where)
+            confusion = _matrix(where, row.val_confusion, num_classes)
+            _compare_rows({"val_confusion": confusion}, true["val"], where)
+            counted = confusion_scores(torch.from_numpy(confusion))
+            for name in ("miou", "pixel_acc"):
+                if not math.isclose(stated := getattr(row, f"val_{name}"), float(counted[name]), abs_tol=1e-6):
+                    raise ValueError(f"{where}: val_{name} is {stated}, and its confusion matrix gives {counted[name]}")
 
 
 def _matrix(where: str, confusion: list[list[int]], num_classes: int) -> np.ndarray:
