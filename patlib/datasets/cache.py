@@ -133,7 +133,8 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
                 manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
         for path in sorted(work.iterdir()):
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        stated = {**manifest, "sha256": _manifest_digest(manifest)}
+        (work / "manifest.json").write_text(json.dumps(stated, indent=1), encoding="utf-8")
         work.chmod(0o755)
         _publish(work, folder)
     finally:
@@ -182,16 +183,25 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a prepared folder; None if there is no folder, or if it has an earlier format.
 
     Raises:
-        DataError: the folder is there but its manifest cannot be read.
+        DataError: the folder is there but its manifest cannot be read, or was changed.
     """
     if not folder.exists():
         return None
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        return manifest if manifest["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read ({error!r}). {_mend(folder)}") from error
+        if manifest["format"] != FORMAT:
+            return None
+        stated = manifest.pop("sha256", None)  # which manifests had not at first
+        if stated is not None and stated != _manifest_digest(manifest):
+            raise ValueError("its content does not have the SHA-256 that it states")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read ({error!r}). {mend(folder)}") from error
+
+
+def _manifest_digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -206,18 +216,22 @@ def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]
         DataError: naming the first array that is missing or differs.
     """
     arrays = {}
+    expected_of = {f"{split}_{kind}.npy" for split in manifest["splits"] for kind in ("images", "masks")}
+    if manifest["arrays"].keys() != expected_of:
+        raise DataError(f"{folder / 'manifest.json'}: its arrays are not those of its splits. {mend(folder)}")
     for name, expected in manifest["arrays"].items():
         path = folder / name
         actual = path.stat().st_size if path.is_file() else None
         if actual != expected["bytes"]:
-            raise DataError(f"{path}: expected {expected['bytes']} bytes, found {actual}. {_mend(folder)}")
+            raise DataError(f"{path}: expected {expected['bytes']} bytes, found {actual}. {mend(folder)}")
         if _sha256(path) != expected["sha256"]:
-            raise DataError(f"{path}: its content has changed since it was prepared (SHA-256 differs). {_mend(folder)}")
+            raise DataError(f"{path}: its content has changed since it was prepared (SHA-256 differs). {mend(folder)}")
         arrays[path.stem] = np.load(path, mmap_mode="r")
     return arrays
 
 
-def _mend(folder: Path) -> str:
+def mend(folder: Path) -> str:
+    """How a prepared folder that is damaged is mended, as a part of a message."""
     return f"Delete the folder {folder} and prepare again."
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from patlib.datasets.cache import fingerprint, open_arrays, read_manifest, write_arrays
+from patlib.datasets.cache import fingerprint, mend, open_arrays, read_manifest, write_arrays
 from patlib.datasets.registry import get_dataset
 from patlib.datasets.sources import Dataset, Source, data_root, is_complete, locate
 from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
@@ -146,12 +146,17 @@ def open_dataset(
             f"{spec.name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
             f"To get {spec.title}:\n{spec.how_to_get}"
         )
-    arrays = open_arrays(folder, manifest)
-    splits = {
-        split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
-        for split, facts in manifest["splits"].items()
-    }
-    prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
+    try:
+        arrays = open_arrays(folder, manifest)
+        splits = {
+            split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
+            for split, facts in manifest["splits"].items()
+        }
+        prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
+        if any(prepared.class_pixels_of(split).shape != (spec.num_classes,) for split in splits):
+            raise ValueError(f"class_pixels must have one count for each of {spec.num_classes} classes")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DataError(f"{folder / 'manifest.json'}: cannot be used ({error!r}). {mend(folder)}") from error
     # Only the owner of the data can say whether that is meant; the built-in datasets are known.
     absent = [name for name, count in zip(spec.classes, prepared.class_pixels, strict=True) if not count]
     if absent and dataset.key:

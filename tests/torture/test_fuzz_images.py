@@ -26,6 +26,7 @@ from PIL import Image
 from patlib.datasets import DataError
 from patlib.datasets.decode import read_image, read_mask
 from patlib.datasets.matlab import read_numbers, read_rows
+from patlib.datasets.own import MODES as MASK_MODES
 from patlib.datasets.sources import load_pair
 
 FORMATS = ("PNG", "JPEG", "TIFF")
@@ -150,8 +151,8 @@ def read(path: Path) -> int:
         calls = [lambda row=row: read_rows(path, row, "images", "labels") for row in (0, 3)]
     else:
         labels = dict.fromkeys(range(256), 0)
-        calls = [lambda: [read_image(path, FORMATS)], lambda: [read_mask(path, FORMATS, MODES)]]
-        calls.append(lambda: load_pair(path, path, labels, FORMATS, MODES))
+        calls = [lambda: [read_image(path, FORMATS)], lambda: [read_mask(path, FORMATS, MASK_MODES)]]
+        calls.append(lambda: load_pair(path, path, labels, FORMATS, MASK_MODES))
     refused = 0
     for call in calls:
         arrays, error = refusal(call, (DataError,))
