@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,40 @@ def test_a_flipped_byte_in_an_array_is_noticed(camvid_root: Path) -> None:
     with pytest.raises(
         DataError, match=rf"{path}: its content has changed.*Delete the folder {path.parent} and prepare"
     ):
+        prepare_camvid(camvid_root)
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["", "which-states-no-checksum"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["splits"]["train"].pop("names"),
+        lambda manifest: manifest["splits"]["train"].update(class_pixels={}),
+        lambda manifest: manifest["arrays"].pop("val_masks.npy"),
+        lambda manifest: manifest.update(arrays=7),
+        lambda manifest: manifest.update(splits=None),
+        lambda manifest: manifest["splits"]["val"]["class_pixels"].pop(),
+    ],
+)
+def test_a_manifest_that_was_changed_is_refused(camvid_root: Path, change: Callable, old: bool) -> None:
+    path = prepare_camvid(camvid_root).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    if old:
+        del manifest["sha256"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=rf"{path}: .*Delete the folder {path.parent} and prepare again"):
+        prepare_camvid(camvid_root)
+
+
+def test_another_number_in_a_manifest_is_noticed_and_one_without_a_checksum_is_read(camvid_root: Path) -> None:
+    path = prepare_camvid(camvid_root).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in manifest.items() if name != "sha256"}))
+    assert prepare_camvid(camvid_root).class_pixels.sum() > 0
+    manifest["splits"]["train"]["class_pixels"][0] += 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="does not have the SHA-256 that it states"):
         prepare_camvid(camvid_root)
 
 

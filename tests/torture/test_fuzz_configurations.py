@@ -16,17 +16,27 @@ from patlib.models import MODELS
 from patlib.trainer.config import RunConfig, setting_names
 
 VALUES = [
-    "None", "True", "False", "0", "1", "2", "-1", "16", "15", "0.5", "1.0", "1e-3", "-0.0", "1e-300", "1e308",
-    "nan", "inf", "-inf", "2**63", "10**400", "-2**70", "''", "'1'", "'auto'", "'cpu'", "'bf16'", "'../..'", "'/'",
-    "'~'", "'.'", "{1}", "'a/b'", "'x' * 3000", "'\\0'", "'\\x1b[31m'", "'\\ud800'", "b'1'", "[]", "[1]", "()", "{}",
-    "{'T': 5.0}", "{'T': [1]}", "{1: 2}", "object()", "1j", "range(3)", "{'gamma': nan}", "'~nobody/x'", "{'loss': 'ce'}", "print",
-    "1e38", "[[]]",
+    "None", "True", "False", "0", "1", "2", "-1", "16", "15", "0.5", "1.0", "1e-3", "-0.0", "1e-300", "1e308", "nan",
+    "inf", "-inf", "2**63", "10**400", "-2**70", "''", "'1'", "'auto'", "'cpu'", "'bf16'", "'../..'", "'/'", "'~'",
+    "'.'", "{1}", "'a/b'", "'x' * 3000", "'\\0'", "'\\x1b[31m'", "'\\ud800'", "b'1'", "[]", "[1]", "()", "{}", "1j",
+    "{'T': 5.0}", "{'T': [1]}", "{1: 2}", "object()", "range(3)", "{'gamma': nan}", "'~nobody/x'", "{'loss': 'ce'}",
+    "print", "1e38", "[[]]",
 ]  # fmt: skip
 KNOWN = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES, "accelerator": ["cpu", "auto"], "precision": ["fp32"]}
 WORDS = [
-    "", "0", "1", "-1", "2", "0.5", "1e-3", "nan", "inf", "-inf", "1e400", "true", "false", "True", "yes", "none",
-    "None", "--", "-", "=", "--plain", "--again", "--help", "--version", "-h",
-    "x", "../x", "/", "~", "9" * 30, "9" * 5000,
+    "", "0", "1", "-1", "2", "0.5", "1e-3", "nan", "inf", "-inf", "1e400", "true", "false", "True", "yes", "none", "x",
+    "None", "--", "-", "=", "--plain", "--again", "--help", "--version", "-h", "../x", "/", "~", "9" * 30, "9" * 5000,
+    "1_000", "0x10", "½", "²", "\x1b[31m", "\udcff", "\n", "a b", "{}", "[1]", "table1", "gamma", "camvid", "--seeds",
+    "0 1", "*",
+]  # fmt: skip
+COMMANDS = [
+    ["run"], ["run", "--plain"], ["table"], ["table", "table1"], ["grid", "table1", "--plain"], ["data"], ["bench"], [],
+    ["data", "list"], ["data", "prepare"], ["data", "show", "camvid"], ["study"], ["study", "list"], ["study", "table"],
+]  # fmt: skip
+OWN = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES, "accelerator": ["cpu", "auto"], "precision": ["fp32"]}
+WORDS = [
+    "", "0", "1", "-1", "2", "0.5", "1e-3", "nan", "inf", "-inf", "1e400", "true", "false", "True", "yes", "none", "x",
+    "None", "--", "-", "=", "--plain", "--again", "--help", "--version", "-h", "../x", "/", "~", "9" * 30, "9" * 5000,
     "1_000", "0x10", "½", "²", "\x1b[31m", "\udcff", "\n", "a b", "{}", "[1]", "table1", "gamma", "camvid", "--seeds",
     "0 1", "*",
 ]  # fmt: skip
