@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patlib.experiments.cell import Job, Outcome, failed, run_cell
+from patlib.files import temporary_beside
 from patlib.trainer.config import RunConfig
 
 if TYPE_CHECKING:
@@ -170,12 +171,8 @@ def _fit_for_work(dask_worker: Any, path: Path) -> None:
 
 def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -> bool:
     """Whether the cells are to ask for GPUs; ValueError naming a worker that cannot run them."""
-    seen = folder / f".grid-{uuid.uuid4().hex}"  # a folder of the same name could be another machine's own
-    seen.touch()
-    try:
+    with temporary_beside(folder / "grid") as seen:  # a folder of the same name could be another machine's own
         answers = client.run(_fit_for_work, path=seen, on_error="return")
-    finally:
-        seen.unlink()
     for address, answer in answers.items():
         if isinstance(answer, ImportError):
             raise ValueError(f"the worker at {address} cannot import patlib ({answer}): install it there, too")

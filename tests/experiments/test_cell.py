@@ -129,17 +129,3 @@ def test_a_lock_is_named_with_the_process_that_holds_it(tmp_path):
         outcome = cell.run_cell(quick, FIRST, tmp_path, print)
     assert outcome.state == "busy"
     assert f"(pid {os.getpid()})" in outcome.error or not held
-
-
-def test_the_holder_of_a_lock_is_read_off_the_kernels_table(tmp_path, monkeypatch):
-    path = tmp_path / ".lock"
-    path.touch()
-    facts = path.stat()
-    place = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
-    other = "1: FLOCK ADVISORY WRITE 1 08:01:7 0 EOF"
-    waits = f"2: -> FLOCK ADVISORY WRITE 5 {place} 0 EOF"
-    table = "\n".join([other, waits, f"2: FLOCK ADVISORY WRITE 4711 {place} 0 EOF"])
-    monkeypatch.setattr(cell.Path, "read_text", lambda self: table)
-    assert cell._holder(path) == " (pid 4711)"
-    table = other
-    assert cell._holder(path) == ""
