@@ -16,7 +16,7 @@ from patlib.trainer.config import RunConfig
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts processes from a server of forks")
 SIZE = (16, 20)
 SMALL = {
-    "dataset": "synthetic", "image_height": 16, "image_width": 20, "batch_size": 32, "epochs": 3, "accelerator": "cpu",
+    "dataset": "synthetic", "image_height": 16, "image_width": 20, "batch_size": 8, "epochs": 3, "accelerator": "cpu",
 }  # fmt: skip
 WHOLE_RUN = ["best.safetensors", "last.safetensors", "record.json"]
 
