@@ -123,7 +123,8 @@ def _sweep(left: Path, own: str) -> None:
     if name == own:
         shutil.rmtree(left, ignore_errors=True)
         return
-    with contextlib.suppress(Timeout), FileLock(left.with_name(f".{name}.lock"), blocking=False) as lock:
+    # It is left where it is if it is being prepared, and where its lock is another user's or no lock at all.
+    with contextlib.suppress(OSError), FileLock(left.with_name(f".{name}.lock"), blocking=False) as lock:
         shutil.rmtree(left, ignore_errors=True)
         Path(lock.lock_file).unlink(missing_ok=True)
 

@@ -55,7 +55,12 @@ def test_links_that_were_planted_are_not_written_through(trials, tmp_path, monke
 
         token = f"{trial.rng.getrandbits(64):016x}"
         names = [own / f".record.json.{token}", own / "record.json", place / "runs" / f".grid.{token}"]
-        names += [cache / f".synthetic-4x5-seed0-work-{token[:8]}", cache / f".other-work-{token[:8]}"]
+        names += [
+            cache / f".synthetic-4x5-seed0-work-{token[:8]}",
+            cache / f".other-work-{token[:8]}",
+            cache / ".third.lock",
+        ]
+        (cache / ".third-work-abc").mkdir()
         for name in trial.rng.sample(names, 3):
             name.symlink_to(trial.rng.choice([victim, place / "nowhere", place]))
         runner.run_grid([CONFIG], place / "runs", progress=False, cell=quick)
