@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from patlib.datasets.sources import SPLITS, Item, Source
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.files import lock_holder
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -61,7 +62,7 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
     needed = sum(len(items) for items in source.splits.values()) * height * width * 4
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(folder, progress):
+        with _only_writer(folder):
             there = read_manifest(folder)
             if there is not None and there["source"] == fingerprint(source):
                 return
@@ -95,24 +96,37 @@ def _check_splits(spec: DatasetSpec, source: Source) -> None:
 
 
 @contextlib.contextmanager
-def _only_writer(folder: Path, progress: bool) -> Iterator[None]:
-    """Hold the lock of a prepared folder while others wait, and remove what a killed process left behind."""
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a prepared folder while others wait, and remove what killed processes left behind."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        if progress:
-            tqdm.write(f"{folder} is being prepared by another process; waiting for it")
+        # Always said: one that hangs would else keep a whole grid waiting without a word.
+        holder = lock_holder(Path(lock.lock_file))
+        tqdm.write(f"{folder} is being prepared by another process{holder}; waiting for it", file=sys.stderr)
         lock.acquire()
     try:
-        for left in folder.parent.glob(f".{glob.escape(folder.name)}-work-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in folder.parent.glob(".*-work-*"):
+            _sweep(left, folder.name)
         yield
     finally:
         # Safe because whoever waits for this file, or makes a new one, looks for the manifest next.
         with contextlib.suppress(PermissionError):  # Windows removes no open file
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _sweep(left: Path, own: str) -> None:
+    """Remove the work folder of a killed process: of ``own``, whose lock is held, or of one that nobody prepares."""
+    name = left.name[1:].rpartition("-work-")[0]
+    if name == own:
+        shutil.rmtree(left, ignore_errors=True)
+        return
+    # It is left where it is if it is being prepared, and where its lock is another user's or no lock at all.
+    with contextlib.suppress(OSError), FileLock(left.with_name(f".{name}.lock"), blocking=False) as lock:
+        shutil.rmtree(left, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:

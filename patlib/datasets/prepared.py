@@ -132,7 +132,7 @@ def open_dataset(
         raise ValueError(f"{spec.name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
     protocol = protocol or spec.protocols[0]
 
-    place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib").expanduser()
+    place = _cache_folder(cache)
     variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded + [dataset.key] * bool(dataset.key)
     folder = place / "-".join([spec.name, f"{height}x{width}", *variant])
 
@@ -162,6 +162,14 @@ def open_dataset(
     if absent and dataset.key:
         warnings.warn(f"{spec.name}: no pixel of train is {' or '.join(map(repr, absent))}", stacklevel=3)
     return _with_void_class(prepared) if void_class else prepared
+
+
+def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
+    place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib")
+    try:
+        return place.expanduser()
+    except RuntimeError as error:  # HOME is not set, and nobody knows this user
+        raise DataError(f"{place}: this user has no home folder; set PATLIB_CACHE to the folder to use") from error
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:

@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 from patlib.datasets import DataError, PreparedDataset
+from patlib.files import temporary_folder
 from patlib.trainer.config import RunConfig
 from patlib.trainer.group import check_devices, inside_group
 from patlib.trainer.loop import fit_rank
@@ -115,9 +115,9 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
     Raises what the first of them to fail raised, and RuntimeError if one was killed. When this process dies they stop.
     """
     asked = {"config": config.model_dump(), "folder": str(folder.resolve()), "progress": progress, "resume": resume}
-    with tempfile.TemporaryDirectory(prefix="patlib-group-") as place:
-        (Path(place) / "group.json").write_text(json.dumps(asked))
-        command = [sys.executable, "-m", "patlib.trainer.rank", place]
+    with temporary_folder("group") as place:
+        (place / "group.json").write_text(json.dumps(asked))
+        command = [sys.executable, "-m", "patlib.trainer.rank", str(place)]
         # Their standard input is a pipe from this process: its end is how they learn of this one's.
         group = [
             subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
@@ -131,7 +131,7 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
             for process in group:
                 process.kill()  # nothing to those that have ended; the others wait for one that failed
                 process.communicate()
-        error = read_error(Path(place) / "error.json")
+        error = read_error(place / "error.json")
     if error is not None and not killed:
         raise error
     if codes := killed or [process.returncode for process in group if process.returncode]:

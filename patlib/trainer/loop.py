@@ -57,10 +57,13 @@ def fit_rank(
 
 
 def _begin_or_go_on(run: Run, resume: bool, shown: bool) -> None:
-    """Take up what an interrupted run left in the folder if ``resume``; otherwise remove it and begin anew."""
+    """Take up what an interrupted run left in the folder if ``resume``; otherwise remove it and begin anew.
+
+    So is what a run left that was killed after it had written its record.
+    """
     if run.fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.fabric.device)
-    if not resume and run.fabric.is_global_zero:
+    if run.fabric.is_global_zero and (not resume or state.is_of_the_record(run.folder)):
         state.sweep(run.folder, None)
     run.fabric.barrier()  # no process looks for a state before it is gone
     if take_up(run) and shown:  # also where TQDM_DISABLE hides the bar: it is one line, and worth knowing

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from camvid_copy import left_overs, prepare_camvid
+from filelock import FileLock
 
 from patlib.datasets import DataError, PreparedDataset
 from patlib.datasets import cache as store
@@ -121,11 +122,34 @@ def test_of_two_at_once_one_prepares_and_the_other_waits(
 
 
 def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_root: Path, tmp_path: Path) -> None:
-    for name in (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-9x9-official-work-abc"):
-        (tmp_path / "cache" / name).mkdir(parents=True)
-        (tmp_path / "cache" / name / "train_images.npy").write_bytes(b"half")
-    prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == [".camvid-9x9-official-work-abc", "camvid-6x8-official"]
+    cache = tmp_path / "cache"
+    killed = (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-7x7-official-work-abc")
+    alive = ".camvid-9x9-official-work-abc"
+    for name in (*killed, alive):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "train_images.npy").write_bytes(b"half")
+    with FileLock(cache / ".camvid-9x9-official.lock"):
+        prepare_camvid(camvid_root)
+        assert left_overs(tmp_path) == [
+            ".camvid-9x9-official-work-abc",
+            ".camvid-9x9-official.lock",
+            "camvid-6x8-official",
+        ]
+
+
+def test_who_waits_for_a_preparation_says_for_whom(camvid_root: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "cache").mkdir()
+    lock = FileLock(tmp_path / "cache" / ".camvid-6x8-official.lock")
+    with lock:
+        held = str(Path(lock.lock_file).stat().st_ino) in Path("/proc/locks").read_text()
+        waiting = threading.Thread(target=prepare_camvid, args=(camvid_root,))
+        waiting.start()
+        waiting.join(timeout=0.5)
+        assert waiting.is_alive()
+    waiting.join()
+    said = capsys.readouterr().err
+    assert "camvid-6x8-official is being prepared by another process" in said
+    assert f"(pid {os.getpid()}); waiting" in said or not held
 
 
 @pytest.mark.parametrize("when", ["before", "while writing"])

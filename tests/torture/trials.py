@@ -1,4 +1,4 @@
-"""The trials of an attack: how many there are, what is tried first, and what is counted; `conftest.py` says how used."""
+"""The trials of an attack: how many, what is tried first, what is counted. `conftest.py` says how they are used."""
 
 import random
 import time
