@@ -30,7 +30,7 @@ PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book check-book notebooks exercises gpu test check coverage mutants lab format lock clean pages executed
+.PHONY: help env book check-book notebooks exercises gpu test check coverage mutants torture lab format lock clean pages executed
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -110,6 +110,9 @@ coverage: env  ## the share of each room's lines that TESTS=tests run, those tha
 
 mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?
 	$(BIN)/python tests/mutants.py patlib/$(or $(ROOM),trainer) --tests tests/$(or $(ROOM),trainer) --count $(or $(COUNT),20)
+
+torture: env  ## (maintainers) attack the library for MINUTES=30 with fresh seeds; ONLY="kill or disk" picks attacks by name
+	PATLIB_TORTURE_MINUTES=$(or $(MINUTES),30) $(BIN)/pytest -q -p no:xdist --timeout 0 tests/torture $(if $(ONLY),-k "$(ONLY)")
 
 lab: env  ## open JupyterLab at the notebooks
 	env -u TQDM_DISABLE -u OMP_NUM_THREADS $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+WINDOWS = os.name == "nt"
+if not WINDOWS:
+    import fcntl
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,18 +31,15 @@ NUMBERS = re.compile(r"\[\n\s*((?:-?\d[\d.e+-]*,?\s+)+)\]")
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes when it does not.
 
-    The temporary file is empty at first. Its name cannot be foreseen, and its permissions are those of any new file.
     Its content has reached the disk before it is renamed, so that even a power cut leaves either the old file or the
     new one. Raises OSError, which names the folder and what to do, if the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        # O_EXCL: if anything lies under that name, even a link to another file, this fails and writes nothing.
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        yield temporary
-        _to_disk(temporary)
-        temporary.replace(path)
-        _to_disk(path.parent)
+        with temporary_beside(path) as temporary:
+            yield temporary
+            _to_disk(temporary)
+            temporary.replace(path)
+            _to_disk(path.parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -45,12 +49,97 @@ def replacing(path: Path) -> Iterator[Path]:
             f"the disk of {path.parent} is full ({free:.1f} MB are free): {path.name} is not written, and what was "
             "there is kept. Free some space, then give the same command again",
         ) from error
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path`` that vanishes when the block ends, with the permissions of any new file.
+
+    Its name cannot be foreseen. It stays locked as long as the block lasts, and the lock ends with this process: those
+    of ``path`` that are not locked were left behind by processes that were killed, and are removed first.
+    """
+    _sweep(path.parent, f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}")
+
+    def create() -> tuple[Path, int]:
+        new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        # Exclusive: whatever lies under that name, a link to elsewhere too, is not written to.
+        return new, os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+
+    temporary, release = _locked(create)
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        release()
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """A new folder where the system keeps temporary ones, removed when the block ends.
+
+    As with :func:`temporary_beside`, what killed processes left behind that had the same ``purpose`` is removed first.
+    """
+    prefix = f"patlib-{purpose}-"
+    _sweep(Path(tempfile.gettempdir()), f"{prefix}*")
+
+    def create() -> tuple[Path, int]:
+        new = Path(tempfile.mkdtemp(prefix=prefix))
+        return new, -1 if WINDOWS else os.open(new, os.O_RDONLY)
+
+    temporary, release = _locked(create)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary)
+        release()
+
+
+def _locked(create: Callable[[], tuple[Path, int]]) -> tuple[Path, Callable[[], None]]:
+    """Something new that no other process sweeps, and what lets go of it."""
+    while True:
+        path, descriptor = create()
+        if WINDOWS:  # which neither renames nor removes what is open: nothing is locked there, and nothing swept
+            if descriptor >= 0:
+                os.close(descriptor)
+            return path, lambda: None
+        with suppress(OSError):  # a file system without locks, on which nothing is swept either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, partial(os.close, descriptor)
+        os.close(descriptor)  # it was swept before it was locked
+
+
+def _sweep(place: Path, pattern: str) -> None:
+    """Remove the files and folders of a place that match, unless a living process holds them."""
+    for left in [] if WINDOWS else place.glob(pattern):
+        with suppress(OSError):  # it is held, is a link, is another user's, or has gone just now
+            descriptor = os.open(left, (os.O_RDONLY if left.is_dir() else os.O_RDWR) | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def lock_holder(path: Path) -> str:
+    """Which process of this machine holds the lock of a file, as " (pid 4711)"; "" where the system does not tell."""
+    try:
+        facts, lines = path.stat(), Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return ""
+    own = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+    for line in lines:  # such as "1: FLOCK ADVISORY WRITE 4711 08:01:262154 0 EOF"
+        _, kind, _, _, pid, place, *_ = line.split()
+        if kind == "FLOCK" and place == own:
+            return f" (pid {pid})"
+    return ""
 
 
 def _to_disk(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows opens no folder
+    if path.is_dir() and WINDOWS:  # which opens no folder
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

@@ -9,7 +9,7 @@ from patlib.datasets import PreparedDataset, Split
 from patlib.trainer.config import RunConfig
 
 SLOW = {
-    "benchmarks", "browser", "book", "notebooks", "models",  # folders
+    "benchmarks", "browser", "book", "notebooks", "models", "torture",  # folders
     "test_mutants.py", "test_launch.py", "test_resume.py", "test_loop.py", "test_against_a_literal_loop.py",
     "test_cell.py", "test_cluster.py", "test_queue.py", "test_runner.py", "test_estimate.py", "test_runs.py",
     "test_study.py", "test_bench.py", "test_loss_compile.py", "test_loss_properties.py", "test_loss_memory.py",

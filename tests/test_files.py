@@ -81,3 +81,58 @@ def test_a_full_disk_is_one_sentence_that_names_it(tmp_path):
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_holder_of_a_lock_is_read_off_the_kernels_table(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    path.touch()
+    facts = path.stat()
+    place = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+    other = "1: FLOCK ADVISORY WRITE 1 08:01:7 0 EOF"
+    waits = f"2: -> FLOCK ADVISORY WRITE 5 {place} 0 EOF"
+    table = "\n".join([other, waits, f"2: FLOCK ADVISORY WRITE 4711 {place} 0 EOF"])
+    monkeypatch.setattr(files.Path, "read_text", lambda self: table)
+    assert files.lock_holder(path) == " (pid 4711)"
+    table = other
+    assert files.lock_holder(path) == ""
+
+
+def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_path):
+    path = tmp_path / "record.json"
+    killed = tmp_path / f".record.json.{'0' * 16}"
+    strangers = [tmp_path / f".record.json.{'0' * 15}", tmp_path / f".best.safetensors.{'0' * 16}"]
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / f".record.json.{'1' * 16}").symlink_to(tmp_path / "victim")
+    for file in (killed, *strangers):
+        file.touch()
+    with replacing(path) as one:
+        assert not killed.exists() and all(file.exists() for file in strangers)
+        with replacing(path) as other:
+            assert one.exists()
+            other.write_text("{}")
+        assert one.exists()
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_temporary_file_that_another_process_swept_is_made_anew(tmp_path, monkeypatch):
+    swept, lock = [], files.fcntl.flock
+
+    def late(descriptor, operation):
+        if not swept and operation == files.fcntl.LOCK_EX:
+            swept.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            os.unlink(swept[0])
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    write_json(tmp_path / "a.json", 1)
+    assert swept and (tmp_path / "a.json").read_text() == "1\n"
+
+
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    for name in ("patlib-group-abc", "patlib-other-abc"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "store").touch()
+    with files.temporary_folder("group") as one, files.temporary_folder("group") as other:
+        assert sorted(tmp_path.iterdir()) == sorted([one, other, tmp_path / "patlib-other-abc"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "patlib-other-abc"]

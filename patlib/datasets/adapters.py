@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from patlib.datasets.own import OwnData, Splits
+from patlib.datasets.own import OwnData, Splits, absolute
 from patlib.datasets.prepared import PreparedDataset, open_dataset
 from patlib.datasets.registry import refuse_built_in_name
 from patlib.datasets.spec import IGNORE_INDEX
@@ -69,8 +68,7 @@ def from_folder(
         UserWarning: a class has no pixel in train, or listed splits leave images out.
 
     Example:
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
+        >>>         >>> from tempfile import TemporaryDirectory
         >>> import numpy as np
         >>> from PIL import Image
         >>> from patlib.datasets import from_folder
@@ -90,7 +88,7 @@ def from_folder(
         [192, 192]
     """
     own = OwnData(
-        images=Path(images).expanduser().resolve(), masks=Path(masks).expanduser().resolve(), classes=classes,
+        images=absolute(images), masks=absolute(masks), classes=classes,
         size=size, splits=splits, fractions=fractions, group=group, ignore=ignore, label_map=label_map,
         image_suffix=image_suffix, mask_suffix=mask_suffix, name=name or "",
     )  # fmt: skip

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from patlib.datasets.sources import SPLITS, Item, Source
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
+from patlib.files import lock_holder
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -61,7 +62,7 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
     needed = sum(len(items) for items in source.splits.values()) * height * width * 4
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(folder, progress):
+        with _only_writer(folder):
             there = read_manifest(folder)
             if there is not None and there["source"] == fingerprint(source):
                 return
@@ -95,24 +96,37 @@ def _check_splits(spec: DatasetSpec, source: Source) -> None:
 
 
 @contextlib.contextmanager
-def _only_writer(folder: Path, progress: bool) -> Iterator[None]:
-    """Hold the lock of a prepared folder while others wait, and remove what a killed process left behind."""
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a prepared folder while others wait, and remove what killed processes left behind."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        if progress:
-            tqdm.write(f"{folder} is being prepared by another process; waiting for it")
+        # Always said: one that hangs would else keep a whole grid waiting without a word.
+        holder = lock_holder(Path(lock.lock_file))
+        tqdm.write(f"{folder} is being prepared by another process{holder}; waiting for it", file=sys.stderr)
         lock.acquire()
     try:
-        for left in folder.parent.glob(f".{glob.escape(folder.name)}-work-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in folder.parent.glob(".*-work-*"):
+            _sweep(left, folder.name)
         yield
     finally:
         # Safe because whoever waits for this file, or makes a new one, looks for the manifest next.
         with contextlib.suppress(PermissionError):  # Windows removes no open file
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _sweep(left: Path, own: str) -> None:
+    """Remove the work folder of a killed process: of ``own``, whose lock is held, or of one that nobody prepares."""
+    name = left.name[1:].rpartition("-work-")[0]
+    if name == own:
+        shutil.rmtree(left, ignore_errors=True)
+        return
+    # It is left where it is if it is being prepared, and where its lock is another user's or no lock at all.
+    with contextlib.suppress(OSError), FileLock(left.with_name(f".{name}.lock"), blocking=False) as lock:
+        shutil.rmtree(left, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
@@ -133,7 +147,8 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
                 manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
         for path in sorted(work.iterdir()):
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        stated = {**manifest, "sha256": _manifest_digest(manifest)}
+        (work / "manifest.json").write_text(json.dumps(stated, indent=1), encoding="utf-8")
         work.chmod(0o755)
         _publish(work, folder)
     finally:
@@ -182,16 +197,25 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a prepared folder; None if there is no folder, or if it has an earlier format.
 
     Raises:
-        DataError: the folder is there but its manifest cannot be read.
+        DataError: the folder is there but its manifest cannot be read, or was changed.
     """
     if not folder.exists():
         return None
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        return manifest if manifest["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read ({error!r}). {_mend(folder)}") from error
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            return None
+        stated = manifest.pop("sha256", None)  # which manifests had not at first
+        if stated is not None and stated != _manifest_digest(manifest):
+            raise ValueError("its content does not have the SHA-256 that it states")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read ({error!r}). {mend(folder)}") from error
+
+
+def _manifest_digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -206,18 +230,22 @@ def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]
         DataError: naming the first array that is missing or differs.
     """
     arrays = {}
+    expected_of = {f"{split}_{kind}.npy" for split in manifest["splits"] for kind in ("images", "masks")}
+    if manifest["arrays"].keys() != expected_of:
+        raise DataError(f"{folder / 'manifest.json'}: its arrays are not those of its splits. {mend(folder)}")
     for name, expected in manifest["arrays"].items():
         path = folder / name
         actual = path.stat().st_size if path.is_file() else None
         if actual != expected["bytes"]:
-            raise DataError(f"{path}: expected {expected['bytes']} bytes, found {actual}. {_mend(folder)}")
+            raise DataError(f"{path}: expected {expected['bytes']} bytes, found {actual}. {mend(folder)}")
         if _sha256(path) != expected["sha256"]:
-            raise DataError(f"{path}: its content has changed since it was prepared (SHA-256 differs). {_mend(folder)}")
+            raise DataError(f"{path}: its content has changed since it was prepared (SHA-256 differs). {mend(folder)}")
         arrays[path.stem] = np.load(path, mmap_mode="r")
     return arrays
 
 
-def _mend(folder: Path) -> str:
+def mend(folder: Path) -> str:
+    """How a prepared folder that is damaged is mended, as a part of a message."""
     return f"Delete the folder {folder} and prepare again."
 
 

@@ -191,7 +191,16 @@ def slug(name: str) -> str:
 
 def is_folder(name: str) -> bool:
     """Whether the name of a dataset is a path: it holds a separator, or such a folder has a ``patlib.toml``."""
-    return "/" in name or os.sep in name or name in (".", "..", "~") or (Path(name) / FILE).is_file()
+    # os.path's answer is no for a name that no file system can have; Path raises what the system says.
+    return "/" in name or os.sep in name or name in (".", "..", "~") or os.path.isfile(os.path.join(name, FILE))
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """A path without ``~`` and links; ValueError that names one which no file system can have, or no user's."""
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)!r} is no path ({error})") from error
 
 
 def read_folder(path: str | os.PathLike[str]) -> Dataset:
@@ -204,7 +213,7 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
     Raises:
         DataError: there is no such file, or something in it is missing, unknown or wrong.
     """
-    folder = Path(path).expanduser().resolve()
+    folder = absolute(path)
     file = folder / FILE
     try:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -230,7 +239,7 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
             lists = told["splits"].items()
             told["splits"] = {name: folder / value if isinstance(value, str) else value for name, value in lists}
         for key in ("images", "masks"):
-            told[key] = (folder / told.get(key, key)).resolve()
+            told[key] = absolute(folder / told.get(key, key))
         return OwnData(**told, name=folder.name).dataset()
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: {error}") from error

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from patlib.datasets.registry import refuse_built_in_name
 from patlib.datasets.sources import SPLITS, Dataset, Item, Pair, Source, matched
 from patlib.datasets.spec import IGNORE_INDEX, DataError
 from patlib.datasets.splits import grouped
+from patlib.files import temporary_folder
 
 
 class Pairs(Protocol):
@@ -116,7 +116,7 @@ def from_pairs(
             raise ValueError(f"a split is named with letters, digits, '-' and '_'; got {split!r}")
     spec = dataclasses.replace(own.dataset().spec, how_to_get="  a Python object, given to from_pairs", seeded=False)
     source = Source(Path(), (), items)
-    with TemporaryDirectory(prefix="patlib-pairs-") as place:
+    with temporary_folder("pairs") as place:
         dataset = Dataset(spec, lambda root, protocol, seed: source, key="pairs")
         prepared = open_dataset(dataset, cache=place, progress=progress, void_class=void_class)
         return _in_memory(prepared)

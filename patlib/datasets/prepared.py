@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from patlib.datasets.cache import fingerprint, open_arrays, read_manifest, write_arrays
+from patlib.datasets.cache import fingerprint, mend, open_arrays, read_manifest, write_arrays
 from patlib.datasets.registry import get_dataset
 from patlib.datasets.sources import Dataset, Source, data_root, is_complete, locate
 from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
@@ -132,7 +132,7 @@ def open_dataset(
         raise ValueError(f"{spec.name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
     protocol = protocol or spec.protocols[0]
 
-    place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib").expanduser()
+    place = _cache_folder(cache)
     variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded + [dataset.key] * bool(dataset.key)
     folder = place / "-".join([spec.name, f"{height}x{width}", *variant])
 
@@ -146,17 +146,30 @@ def open_dataset(
             f"{spec.name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "
             f"To get {spec.title}:\n{spec.how_to_get}"
         )
-    arrays = open_arrays(folder, manifest)
-    splits = {
-        split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
-        for split, facts in manifest["splits"].items()
-    }
-    prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
+    try:
+        arrays = open_arrays(folder, manifest)
+        splits = {
+            split: Split(arrays[f"{split}_images"], arrays[f"{split}_masks"], tuple(facts["names"]))
+            for split, facts in manifest["splits"].items()
+        }
+        prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
+        if any(prepared.class_pixels_of(split).shape != (spec.num_classes,) for split in splits):
+            raise ValueError(f"class_pixels must have one count for each of {spec.num_classes} classes")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DataError(f"{folder / 'manifest.json'}: cannot be used ({error!r}). {mend(folder)}") from error
     # Only the owner of the data can say whether that is meant; the built-in datasets are known.
     absent = [name for name, count in zip(spec.classes, prepared.class_pixels, strict=True) if not count]
     if absent and dataset.key:
         warnings.warn(f"{spec.name}: no pixel of train is {' or '.join(map(repr, absent))}", stacklevel=3)
     return _with_void_class(prepared) if void_class else prepared
+
+
+def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
+    place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib")
+    try:
+        return place.expanduser()
+    except RuntimeError as error:  # HOME is not set, and nobody knows this user
+        raise DataError(f"{place}: this user has no home folder; set PATLIB_CACHE to the folder to use") from error
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:

@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from patlib.files import lock_holder
+from patlib.trainer import state
 from patlib.trainer.config import RunConfig
 
 Job = Callable[[RunConfig, Path], object]
@@ -33,6 +35,16 @@ def is_there(config: RunConfig, folder: Path) -> bool:
     return os.path.exists(folder / config.run_path / "record.json")  # Path.exists raises PermissionError
 
 
+def is_done(config: RunConfig, folder: Path) -> bool:
+    """Whether the run has its record; what it could not remove before it was killed is removed if it has."""
+    there, own = is_there(config, folder), folder / config.run_path
+    if there and (state.is_of_the_record(own) or (own / ".lock").exists()):
+        with suppress(OSError), hold_run(config, folder):  # unless another process trains it again
+            if state.is_of_the_record(own):
+                state.sweep(own, None)
+    return there
+
+
 @contextmanager
 def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
     """Hold the lock of a run while the block lasts.
@@ -46,7 +58,8 @@ def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
         lock = FileLock(path).acquire(blocking=False)
     except Timeout as error:
         raise BlockingIOError(
-            f"{own} belongs to a run that is going on in another process{_holder(path)}; wait for it, or stop that one"
+            f"{own} belongs to a run that is going on in another process{lock_holder(path)}; wait for it, or stop that "
+            "one"
         ) from error
     with lock:
         yield
@@ -54,20 +67,6 @@ def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
         if is_there(config, folder):
             with suppress(PermissionError):  # Windows removes no open file
                 path.unlink(missing_ok=True)
-
-
-def _holder(path: Path) -> str:
-    """The process of this machine that holds a lock, as a part of a message; empty on systems other than Linux."""
-    try:
-        facts, lines = path.stat(), Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return ""
-    own = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
-    for line in lines:  # such as "1: FLOCK ADVISORY WRITE 4711 08:01:262154 0 EOF"
-        _, kind, _, _, pid, place, *_ = line.split()
-        if kind == "FLOCK" and place == own:
-            return f" (pid {pid})"
-    return ""
 
 
 def run_cell(job: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patlib.experiments.cell import Job, Outcome, failed, run_cell
+from patlib.files import temporary_beside
 from patlib.trainer.config import RunConfig
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
             f"{workers} workers, but {len(devices)} CUDA device(s) here, and each worker needs {each} of its own: "
             f"use at most {len(devices) // each} workers, or the accelerator 'cpu'"
         )
+    _check_descriptors(workers)
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, CPU_COUNT // workers)))
     quiet = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}  # any free port
     common = {**quiet, "nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL}
@@ -108,6 +110,21 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
         for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)
+
+
+def _check_descriptors(workers: int) -> None:
+    """Raise ValueError for too few file descriptors, of which Dask would complain without end."""
+    if os.name == "nt":
+        return
+    import resource
+
+    # Measured: 22 for the scheduler and the client, 11 a worker, and what this process had open before.
+    needed, allowed = 48 + 16 * workers, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed < needed and allowed != resource.RLIM_INFINITY:
+        raise ValueError(
+            f"{workers} workers need {needed} open files, and this process may have {allowed}: allow more with "
+            f"`ulimit -n {max(1024, needed)}`, or run without --workers"
+        )
 
 
 def _cuda_devices() -> list[str]:
@@ -171,12 +188,8 @@ def _fit_for_work(dask_worker: Any, path: Path) -> None:
 
 def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -> bool:
     """Whether the runs are to ask for GPUs; ValueError, which names the worker, if one cannot make them."""
-    seen = folder / f".grid-{uuid.uuid4().hex}"  # a folder of the same name could be another machine's own
-    seen.touch()
-    try:
+    with temporary_beside(folder / "grid") as seen:  # a folder of the same name could be another machine's own
         answers = client.run(_fit_for_work, path=seen, on_error="return")
-    finally:
-        seen.unlink()
     for address, answer in answers.items():
         if isinstance(answer, ImportError):
             raise ValueError(f"the worker at {address} cannot import patlib ({answer}): install it there, too")

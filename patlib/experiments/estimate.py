@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from patlib.datasets import PreparedDataset, Split
 from patlib.experiments.durations import kind_of
+from patlib.files import temporary_folder
 from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import evaluate, measure
 from patlib.trainer.group import check_devices
@@ -33,8 +32,8 @@ def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
     check_devices(config)
     dataset = open_dataset(config, progress=False)
     batches = {name: -(-len(split) // config.batch_size) for name, split in dataset.splits.items()}
-    with tempfile.TemporaryDirectory() as folder:  # a run needs a folder; this one writes nothing into it
-        run = open_run(config, Path(folder), _beginning(dataset, steps * config.batch_size), None)
+    with temporary_folder("estimate") as folder:  # a run needs a folder; this one writes nothing into it
+        run = open_run(config, folder, _beginning(dataset, steps * config.batch_size), None)
     first = _seconds(run, lambda: _train(run, 1))
     training = _seconds(run, lambda: _train(run, steps)) / min(steps, batches["train"])
     _validate(run)

@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 
-from patlib.experiments.cell import hold_run, is_there
+from patlib.experiments.cell import hold_run, is_done, is_there
 from patlib.experiments.child import Child, environments
 from patlib.experiments.durations import Durations
 from patlib.experiments.progress import one_line, spoken
@@ -172,7 +172,9 @@ class _Queue:
                 try:
                     with hold_run(config, self.runs):
                         pass
-                except BlockingIOError:
+                except BlockingIOError as error:
+                    if config.run_path not in self.looked:
+                        self._tell(f"waits for {config.run_name}: {error}")
                     self.looked[config.run_path] = now
                     continue
                 except OSError as error:
@@ -220,6 +222,7 @@ class _Queue:
 
     def _found(self, config: RunConfig) -> None:
         self.result.there += 1
+        is_done(config, self.runs)  # nothing stays that a killed process left beside its record
         if not is_there(config, self.records):
             keep_record(config, self.runs, self.records)
 

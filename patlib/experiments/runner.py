@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from patlib.experiments.cell import Job, Outcome, is_there, run_cell
+from patlib.experiments.cell import Job, Outcome, is_done, run_cell
 from patlib.experiments.progress import GridProgress, one_line
 from patlib.trainer.config import RunConfig
 
@@ -42,7 +42,7 @@ def run_grid(
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     cells = list(configs)
-    left = [config for config in cells if not is_there(config, folder)]
+    left = [config for config in cells if not is_done(config, folder)]
     if not left:
         return []
     failures = []

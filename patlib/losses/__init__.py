@@ -26,6 +26,10 @@ Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W). Poi
 images of one and of three dimensions. "Valid" pixels are those whose label is not ``ignore_index``. A batch without
 valid pixels costs 0 and has a zero gradient. The table's normaliser is that of ``reduction`` "mean"; "sum" leaves it
 out, and "none" returns weight * nll.
+
+Logits, targets and masks that are no tensors raise TypeError. Whatever else is refused raises ValueError: tensors that
+are sparse, nested, quantised or on the meta device, of another type, shape or device, labels on the CPU that are no
+class, and parameters or counts out of range.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from patlib.losses.checks import ClassPixels, check_class_pixels, check_classes, check_input, check_labels
+from patlib.losses.checks import ClassPixels, check_class_pixels, check_input, check_normaliser
 from patlib.losses.counting import is_label
+from patlib.tensors import check_classes, check_labels
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -71,7 +72,7 @@ class PixelLoss(nn.Module):
     (:class:`~patlib.losses.BalancedSoftmax` alone has a limit at zero, and keeps it).
 
     Pixels labelled ``ignore_index`` cost nothing and pull nothing. It may be one of the classes, because leaving out
-    class 0, the background, is common. With more than 255 classes, 255 is one of them: name another label then.
+    class 0, the background, is common. With more than 255 classes, 255 is one of them, and another label must be named.
 
     ``reduction`` is "none" for the loss of every pixel, its weight times its negative log-likelihood, 0 where ignored;
     "sum" for the sum of these; "mean" for that sum over the method's own :meth:`normaliser`, as the formulas have it.
@@ -98,14 +99,12 @@ class PixelLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        check_classes(num_classes, ignore_index)
-        if reduction not in REDUCTIONS:
+        self.num_classes, self.ignore_index = check_classes(num_classes, ignore_index)
+        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}; got {reduction!r}")
-        self.num_classes = int(num_classes)
-        self.ignore_index = int(ignore_index)
         self.reduction = reduction
         if self.needs_class_pixels:
-            self.class_pixels = check_class_pixels(type(self).__name__, class_pixels, num_classes)
+            self.class_pixels = check_class_pixels(type(self).__name__, class_pixels, self.num_classes)
         elif class_pixels is not None:
             raise TypeError(f"{type(self).__name__} makes no use of class_pixels; build it without them")
         self._warned = False
@@ -159,8 +158,10 @@ class PixelLoss(nn.Module):
         are on the CPU, ValueError for a label that is neither a class nor ``ignore_index``. On a GPU labels are not
         read back: that would stall it. Under ``torch.compile`` such a label makes the loss NaN.
         """
-        if normaliser is not None and self.reduction != "mean":
-            raise ValueError(f'normaliser belongs to reduction="mean"; this loss has reduction="{self.reduction}"')
+        if normaliser is not None:
+            if self.reduction != "mean":
+                raise ValueError(f'normaliser belongs to reduction="mean"; this loss has reduction="{self.reduction}"')
+            check_normaliser(normaliser)
         nll, weight = self.per_pixel(logits, target)
         if torch.compiler.is_compiling():
             weight = weight * (target.long() != self.ignore_index)
@@ -173,7 +174,7 @@ class PixelLoss(nn.Module):
         return (nll * weight).sum() / normaliser
 
     def _check_labels(self, labels: Tensor, valid: Tensor) -> None:
-        largest = check_labels(labels, self.num_classes, self.ignore_index)
+        largest = check_labels("label", labels, self.num_classes, self.ignore_index)
         # A mask of 0 and 255 has two classes, and with more classes a crop of nothing but class 0 and void is common.
         if largest != 0 or self.ignore_index != 255 or self.num_classes != 2 or self._warned:
             return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from patlib import tensors
+from patlib.tensors import FLOATS, INTEGERS, check_counts, kind_of
 
 ClassPixels = Sequence[float] | Tensor | None
 
@@ -21,14 +25,14 @@ def check_input(logits: Any, target: Any, num_classes: int) -> None:
     """TypeError for what is no tensor; ValueError for shapes, types and devices that do not fit each other."""
     check_tensor("logits", logits)
     check_tensor("target", target)
-    if not logits.is_floating_point() or logits.ndim not in (3, 4, 5) or logits.shape[1] != num_classes:
+    if logits.dtype not in FLOATS or logits.ndim not in (3, 4, 5) or logits.shape[1] != num_classes:
         raise ValueError(
-            f"logits must be floating point of shape (N, {num_classes}, H, W), (N, {num_classes}, W) or "
-            f"(N, {num_classes}, D, H, W), got {logits.dtype} {tuple(logits.shape)}"
+            f"logits must be floating point of 16, 32 or 64 bits and of shape (N, {num_classes}, H, W), "
+            f"(N, {num_classes}, W) or (N, {num_classes}, D, H, W), got {logits.dtype} {tuple(logits.shape)}"
             f"{_logits_remedy(logits, target, num_classes)}"
         )
     expected = (logits.shape[0], *logits.shape[2:])
-    if not _holds_integers(target) or target.shape != expected:
+    if target.dtype not in INTEGERS or target.shape != expected:
         raise ValueError(
             f"target must hold integer labels of shape {AXES[logits.ndim - 2]} = {expected}, got {target.dtype} "
             f"{tuple(target.shape)}{_target_remedy(logits, target)}"
@@ -41,57 +45,24 @@ def check_input(logits: Any, target: Any, num_classes: int) -> None:
 
 
 def check_tensor(name: str, value: Any) -> None:
-    """TypeError unless it is a tensor, ValueError unless it is a dense one that has values."""
-    if isinstance(value, Tensor):
-        if value.layout != torch.strided:
-            raise ValueError(f"{name} must be a dense tensor, got one of {value.layout}; use {name}.to_dense()")
-        if value.is_meta:
-            raise ValueError(
-                f"{name} is on the meta device, where tensors have no values; create network and data on the CPU or a "
-                "GPU, or give a network of the meta device memory there with network.to_empty(device=...)"
-            )
-    elif name == "logits" and isinstance(value, Mapping | tuple | list) and len(value) > 0:
-        raise TypeError(_heads_remedy(value))
-    else:
-        remedy = ""
-        if isinstance(value, np.ndarray):
-            remedy = f"; use torch.from_numpy({name})"
-        elif name == "mask":
-            remedy = "; what is iterated over must yield masks or (image, mask) pairs"
-        elif isinstance(value, list | tuple) and len(value) > 0:
-            remedy = f"; use torch.as_tensor({name})"
-        elif value is None and name == "logits":
-            remedy = "; does the network's forward() end in return?"
-        elif value is None:
-            remedy = "; does the dataset return a mask with every image?"
-        raise TypeError(f"{name} must be a torch.Tensor, got {_kind(value)}{remedy}")
+    """As :func:`patlib.tensors.check_tensor`, with what is wrong in a training loop where that is."""
+    tensors.check_tensor(name, value, partial(_absent_remedy, name))
+
+
+def _absent_remedy(name: str, value: Any) -> str:
+    if name == "logits" and isinstance(value, Mapping | tuple | list) and len(value) > 0:
+        return _heads_remedy(value)
+    if name == "mask" and not isinstance(value, np.ndarray):
+        return "; what is iterated over must yield masks or (image, mask) pairs"
+    if value is None and name == "logits":
+        return "; does the network's forward() end in return?"
+    return "; does the dataset return a mask with every image?" if value is None else ""
 
 
 def check_integers(name: str, value: Tensor) -> None:
     """Raise ValueError, which says how to mend it, for a tensor that is not of an integer type."""
-    if not _holds_integers(value):
+    if value.dtype not in INTEGERS:
         raise ValueError(f"{name} must hold integer labels, got {value.dtype}{_use(f'{name}.long()', value)}")
-
-
-def check_labels(labels: Tensor, num_classes: int, ignore_index: int) -> int | None:
-    """The largest label, which is checked where that makes no device wait: on the CPU, outside compiled code."""
-    if labels.device.type != "cpu" or torch.compiler.is_compiling() or labels.numel() == 0:
-        return None
-    low, high = (int(bound) for bound in torch.aminmax(labels))
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"label {low if low < 0 else high} is neither a class (0..{num_classes - 1}) nor the ignore "
-            f"label {ignore_index}; remap it, or pass the label to ignore as ignore_index"
-        )
-    return high
-
-
-def check_classes(num_classes: Any, ignore_index: Any) -> None:
-    """Raise ValueError for fewer than two classes, and for a number of classes or a label that is no integer."""
-    if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes < 2:
-        raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
-        raise ValueError(f"ignore_index must be an integer label such as 255, got {ignore_index!r}")
 
 
 def check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int) -> Tensor:
@@ -101,21 +72,38 @@ def check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int)
             f"{method} needs class_pixels, the training set's pixel count of each of {num_classes} classes; "
             "patlib.losses.count_class_pixels counts them"
         )
-    counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
-    if counts.shape != (num_classes,):
-        raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")
-    if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()) or not bool((counts > 0).any()):
-        raise ValueError(f"class_pixels must be finite, not negative and not all zero; got {counts.tolist()}")
-    if bool((counts > 1e18).any()):
-        raise ValueError(f"class_pixels must be pixel counts of at most 1e18; got {counts.tolist()}")
+    counts = check_counts("class_pixels", class_pixels, num_classes)
     return torch.where(counts > 0, counts, counts[counts > 0].min())
 
 
 def check_number(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> float:
     """The value as a float, or ValueError naming the value and the rule."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or not holds(number):
         raise ValueError(f"{name} must be a number {rule}; got {value!r}")
-    return float(value)
+    return number
+
+
+def check_strength(name: str, value: Any) -> float:
+    """A number from 0 to 1e6: an exponent, a margin or a factor beyond that leaves float32 no room."""
+    return check_number(name, value, "of at least 0 and at most 1e6", lambda number: 0 <= number <= 1e6)
+
+
+def check_normaliser(value: Any) -> None:
+    """TypeError or ValueError unless it is a positive number, or a tensor of one; on a GPU it is not read."""
+    if isinstance(value, Tensor):
+        tensors.check_tensor("normaliser", value)
+        if value.numel() != 1 or value.dtype not in FLOATS + INTEGERS:
+            raise ValueError(f"normaliser must be one number, got {value.dtype} of shape {tuple(value.shape)}")
+        if value.device.type != "cpu" or torch.compiler.is_compiling():
+            return
+        value = value.item()
+    elif not isinstance(value, Real):
+        raise TypeError(f"normaliser must be a number or a tensor of one, got {kind_of(value)}")
+    check_number("normaliser", value, "above 0", lambda number: number > 0)
 
 
 def _logits_remedy(logits: Tensor, target: Tensor, num_classes: int) -> str:
@@ -139,7 +127,7 @@ def _logits_remedy(logits: Tensor, target: Tensor, num_classes: int) -> str:
 def _target_remedy(logits: Tensor, target: Tensor) -> str:
     images, channels, *spatial = logits.shape
     shape = tuple(target.shape)
-    integers = "" if _holds_integers(target) else ".long()"
+    integers = "" if target.dtype in INTEGERS else ".long()"
     if shape == (images, 1, *spatial):
         remedy = f"target.squeeze(1){integers}"
     elif shape in ((images, channels, *spatial), (images, *spatial, channels)):
@@ -174,14 +162,6 @@ def _heads_remedy(outputs: Any) -> str:
     if others:
         lines.append(f"value = value + 0.4 * sum(loss(outputs[key], target) for key in {others!r})")
     return (
-        f"logits must be a torch.Tensor, got {_kind(outputs)} of {len(outputs)}. Of a network with several outputs, "
+        f" of {len(outputs)}. Of a network with several outputs, "
         "choose the one that holds the logits, and weigh auxiliary heads yourself:\n    " + "\n    ".join(lines)
     )
-
-
-def _holds_integers(value: Tensor) -> bool:
-    return not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__module__}.{type(value).__name__}".replace("builtins.", "")

@@ -9,20 +9,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from patlib.losses.checks import check_classes, check_integers, check_labels, check_tensor
+from patlib.losses.checks import check_integers, check_tensor
+from patlib.tensors import check_classes, check_labels, kind_of
 
 
 def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     r"""Mask sizes :math:`S_i^l`: how many pixels of image i carry label l (below Eq. 2 of the PAT paper).
 
-    ``target`` is (N,H,W), (N,W) or (N,D,H,W); returns (N,L) int64. Ignored pixels count nowhere. Raises ValueError for
-    a label on the CPU that is neither a class nor ``ignore_index``.
+    ``target`` is (N,H,W), (N,W) or (N,D,H,W); returns (N,L) int64. Ignored pixels count nowhere. Raises TypeError
+    for what is no tensor, and ValueError for one of another type or shape, and for a label on the CPU that is neither a
+    class nor ``ignore_index``.
     """
+    num_classes, ignore_index = check_classes(num_classes, ignore_index)
     check_tensor("target", target)
+    check_integers("target", target)
+    if target.ndim not in (2, 3, 4):
+        raise ValueError(f"target must have shape (N, H, W), (N, W) or (N, D, H, W), got {tuple(target.shape)}")
     target = target.long()  # before comparing: in uint8 an ignore_index of -100 would wrap to label 156
     valid = target != ignore_index
     labels = target.masked_fill(~valid, 0)
-    check_labels(labels, num_classes, ignore_index)
+    check_labels("label", labels, num_classes, ignore_index)
     return count_labels(labels, valid, num_classes)
 
 
@@ -40,12 +46,14 @@ def count_class_pixels(masks: Tensor | Iterable[Any], num_classes: int, ignore_i
         >>> count_class_pixels(masks, num_classes=3)
         tensor([2, 0, 1])
     """
-    check_classes(num_classes, ignore_index)
+    num_classes, ignore_index = check_classes(num_classes, ignore_index)
+    if not (hasattr(masks, "__iter__") or hasattr(masks, "__getitem__")):
+        raise TypeError(f"masks must be a tensor, or yield masks or (image, mask) pairs; got {kind_of(masks)}")
     counts = torch.zeros(num_classes, dtype=torch.int64)
     for place, item in enumerate([masks] if isinstance(masks, Tensor) else masks):
         mask = item[1] if isinstance(item, tuple | list) and len(item) == 2 else item
-        mask = torch.from_numpy(mask) if isinstance(mask, np.ndarray) else mask
         try:
+            mask = torch.from_numpy(np.asarray(mask)) if isinstance(mask, np.ndarray) else mask
             check_tensor("mask", mask)
             check_integers("mask", mask)
             counts += mask_sizes(mask.reshape(1, -1), num_classes, ignore_index)[0].cpu()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from patlib.losses.base import PixelLoss, compute_dtype
-from patlib.losses.checks import ClassPixels, check_number
+from patlib.losses.checks import ClassPixels, check_number, check_strength
 from patlib.losses.pixelwise import focal_factor
 
 BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N training pixels if not given."
@@ -110,7 +110,7 @@ class ClassBalancedFocal(ClassBalanced):
         super().__init__(
             num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction, beta=beta
         )
-        self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
+        self.gamma = check_strength("gamma", gamma)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         r""":math:`w_y\,(1-p^y)^\gamma` (N,H,W)."""
@@ -182,8 +182,8 @@ class LDAM(PixelLoss):
         scale: Annotated[float, "What the logits are multiplied by."] = 20.0,
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
-        self.max_margin = check_number("max_margin", max_margin, "of at least 0", lambda value: value >= 0)
-        self.scale = check_number("scale", scale, "above 0", lambda value: value > 0)
+        self.max_margin = check_strength("max_margin", max_margin)
+        self.scale = check_number("scale", scale, "above 0 and at most 1e6", lambda value: 0 < value <= 1e6)
         margins = self.class_pixels**-0.25
         self.register_buffer("margins", margins * (self.max_margin / margins.max()), persistent=False)
 
@@ -232,7 +232,7 @@ class BLV(PixelLoss):
         law: Annotated[str, "Of the noise: gaussian, uniform or xavier."] = "gaussian",
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
-        self.sigma = check_number("sigma", sigma, "of at least 0", lambda value: value >= 0)
+        self.sigma = check_strength("sigma", sigma)
         if law not in self.laws:
             raise ValueError(f"law must be one of {', '.join(self.laws)}; got {law!r}")
         self.law = law

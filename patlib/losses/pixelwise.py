@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from patlib.losses.base import PixelLoss
-from patlib.losses.checks import check_number
+from patlib.losses.checks import check_number, check_strength
 from patlib.losses.counting import count_labels
 
 
@@ -58,7 +58,7 @@ class Focal(PixelLoss):
         gamma: Annotated[float, "How strongly confident pixels are weighted down; 0 is not at all."] = 2.0,
     ) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, reduction=reduction)
-        self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
+        self.gamma = check_strength("gamma", gamma)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         r""":math:`(1-p^y)^\gamma` (N,H,W)."""

@@ -3,6 +3,9 @@
 From outside come :class:`SegmentationMetrics` and :class:`ReleasedMeanIoU` (torchmetrics), and the arithmetic alone:
 :func:`confusion_scores`, :func:`frequency_groups` and :func:`image_confusions`, which need torch and nothing else. No
 other room is known here.
+
+Predictions, labels and confusion matrices that are no tensors raise TypeError; whatever else is refused raises
+ValueError, as in :mod:`patlib.losses`.
 """
 
 from __future__ import annotations

@@ -7,15 +7,25 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from patlib.metrics.checks import MOST_CLASSES, check_confusion, check_pair
+from patlib.tensors import check_classes, check_counts, check_labels
+
 
 def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """The confusion matrix of each image (N,L,L) int64, rows true, from predicted and true labels (N,H,W).
 
-    Labels must be classes or, in ``target``, ``ignore_index``; they are not checked. The chapter
-    ``notebooks/09_the_metrics.md`` counts such a matrix with a loop and says why each image has its own.
+    Labels must be classes or, in ``target``, ``ignore_index``. The chapter ``notebooks/09_the_metrics.md`` counts such
+    a matrix with a loop and says why each image has its own. Raises TypeError for what is no tensor, and ValueError for
+    other types, shapes and devices and, on the CPU, for a label that is no class.
     """
+    num_classes, ignore_index = check_classes(num_classes, ignore_index, MOST_CLASSES)
+    check_pair(labels, target)
+    target = target.long()
     valid = (target != ignore_index).flatten(1)
-    cells = (target.long() * num_classes + labels.long()).flatten(1).where(valid, 0)
+    true, predicted = (values.long().flatten(1).where(valid, 0) for values in (target, labels))
+    check_labels("target label", true, num_classes, ignore_index)
+    check_labels("predicted label", predicted, num_classes, ignore_index)
+    cells = true * num_classes + predicted
     counts = torch.zeros(len(target), num_classes**2, dtype=torch.int64, device=target.device)
     return counts.scatter_add_(1, cells, valid.long()).view(-1, num_classes, num_classes)
 
@@ -30,7 +40,9 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
     ``iou`` (L,) has NaN for a class with no true and no predicted pixel. ``miou``, ``mean_dice`` and ``mean_acc`` (the
     mean recall) are means over the classes for which the fraction is defined, ``pixel_acc`` is the share of right
     pixels, and ``dice_err`` is 1 minus ``mean_dice``. The chapter ``notebooks/09_the_metrics.md`` builds them by hand.
+    Raises TypeError or ValueError for what is no square matrix of counts.
     """
+    check_confusion(confusion)
     counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()
     hits, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     iou = hits / (true + predicted - hits)
@@ -49,12 +61,10 @@ def frequency_groups(class_pixels: Sequence[float] | Tensor, num_classes: int) -
     """Class ids of the head, medium and tail, from the training pixels (L,) of each class.
 
     The classes are sorted by their pixels and cut into thirds; where L is not divisible by 3 the head is larger, then
-    the medium group. With two classes the tail is empty and its mean is NaN. Raises ValueError for counts that are not
-    one for each class. The chapter ``notebooks/09_the_metrics.md`` shows the groups of the synthetic scenes.
+    the medium group. With two classes the tail is empty and its mean is NaN. Raises ValueError for what are no
+    counts, one for each class. The chapter ``notebooks/09_the_metrics.md`` shows the groups of the synthetic scenes.
     """
-    counts = torch.as_tensor(class_pixels)
-    if counts.shape != (num_classes,):
-        raise ValueError(f"class_pixels must have shape ({num_classes},), one count a class; got {tuple(counts.shape)}")
+    counts = check_counts("class_pixels", class_pixels, num_classes)
     order = counts.argsort(descending=True, stable=True)
     thirds = torch.tensor_split(order, 3)
     return {group: sorted(third.tolist()) for group, third in zip(("head", "medium", "tail"), thirds, strict=True)}

@@ -19,7 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from patlib.metrics.checks import MOST_CLASSES, MOST_NATS, is_logits
 from patlib.metrics.scores import confusion_scores, frequency_groups
+from patlib.tensors import check_classes, check_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +39,8 @@ class SegmentationMetrics(Metric):
 
     Logits that are NaN or plus infinity at a labelled pixel make every score NaN, on any device: the class that
     ``argmax`` picks among them means nothing. Raises ValueError for more than 255 classes with ``ignore_index``
-    255, because the pixels of class 255 would be ignored.
+    255, because the pixels of class 255 would be ignored, and for more than 10,000 classes, whose matrix would take a
+    gigabyte.
 
     Example:
         >>> import torch
@@ -63,13 +66,7 @@ class SegmentationMetrics(Metric):
         self, num_classes: int, ignore_index: int = 255, class_pixels: Sequence[float] | Tensor | None = None
     ) -> None:
         super().__init__()
-        if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-        if num_classes > ignore_index == 255:
-            raise ValueError(
-                f"ignore_index 255 is one of the {num_classes} classes, and its pixels would count nowhere: give the "
-                "label that is to be ignored, such as -1"
-            )
+        num_classes, ignore_index = check_classes(num_classes, ignore_index, MOST_CLASSES)
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.groups = frequency_groups(class_pixels, num_classes) if class_pixels is not None else {}
@@ -83,11 +80,12 @@ class SegmentationMetrics(Metric):
     def update(self, predictions: Tensor, target: Tensor) -> None:
         """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
 
-        Logits also feed the cross-entropy. Raises ValueError for labels that are not of an integer type, for shapes
-        that do not fit and, on the CPU, for a label that is neither a class nor ``ignore_index``.
+        Logits also feed the cross-entropy. Raises TypeError for what is no tensor, and ValueError for labels that are
+        not of an integer type, for shapes and devices that do not fit and, on the CPU, for a label that is neither a
+        class nor ``ignore_index``.
         """
-        from_logits = _is_logits(predictions, target)
-        expected = (target.shape[0], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
+        from_logits = is_logits(predictions, target)
+        expected = (*target.shape[:1], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
         if target.ndim != 3 or predictions.shape != expected:
             raise ValueError(
                 f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W); "
@@ -97,8 +95,8 @@ class SegmentationMetrics(Metric):
         valid = target != self.ignore_index
         truth = target.masked_fill(~valid, 0)
         labels = predictions.argmax(1) if from_logits else predictions.long().masked_fill(~valid, 0)
-        _check_labels("target", truth, self.num_classes, self.ignore_index)
-        _check_labels("predicted", labels, self.num_classes, self.ignore_index)
+        check_labels("target label", truth, self.num_classes, self.ignore_index)
+        check_labels("predicted label", labels, self.num_classes, self.ignore_index)
         # Adding 0 or 1 per pixel keeps shapes static; bincount would read its largest index back to the host.
         # Labels on a GPU are not read back to be checked: a predicted one out of range goes to a cell out of range,
         # where the kernel stops, and not to another class's.
@@ -108,7 +106,10 @@ class SegmentationMetrics(Metric):
         if from_logits:
             log_p = F.log_softmax(predictions.float(), dim=1)
             # Summed apart, because CUDA has no deterministic kernel for the two in one.
-            nll = F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none").sum()
+            each = F.nll_loss(log_p, target, ignore_index=self.ignore_index, reduction="none")
+            # Logits far apart overflow in the softmax and are finite; a true class at minus infinity is not.
+            lost = predictions.gather(1, truth.unsqueeze(1)).squeeze(1).isneginf() & valid
+            nll = each.clamp_max(MOST_NATS).masked_fill(lost, torch.inf).sum()
             whole = self.nll_sum + nll
             larger, smaller = torch.maximum(self.nll_sum, nll), torch.minimum(self.nll_sum, nll)
             self.nll_rest += (larger - whole) + smaller
@@ -121,7 +122,8 @@ class SegmentationMetrics(Metric):
         ``miou``, ``iou`` (L,) with NaN where a class never occurs, ``pixel_acc``, ``mean_acc``, ``mean_dice``,
         ``dice_err`` = 1 - mean Dice, ``cross_entropy`` over valid pixels (NaN without logits; the PAT paper's
         "Dice Err" is most likely this number), and with class pixels ``miou_head``, ``miou_medium``, ``miou_tail``.
-        All are NaN if a labelled pixel's logits, or its cross-entropy, were not finite.
+        As in the losses, a pixel of finite logits costs at most 1e7 nats. All are NaN if a labelled pixel's logits, or
+        its cross-entropy, were not finite.
         """
         scores = confusion_scores(self.confusion)
         for group, classes in self.groups.items():
@@ -206,23 +208,25 @@ class ReleasedMeanIoU(Metric):
 
     def __init__(self, ignore_index: int = 255) -> None:
         super().__init__()
-        self.ignore_index = ignore_index
+        _, self.ignore_index = check_classes(3, ignore_index)
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("batches", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predictions: Tensor, target: Tensor) -> None:
         """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
 
-        Raises ValueError for labels that are not of an integer type, and for shapes that do not fit.
+        Raises TypeError for what is no tensor, and ValueError for labels that are not of an integer type, and for
+        shapes and devices that do not fit.
         """
-        from_logits = _is_logits(predictions, target)
+        from_logits = is_logits(predictions, target)
         shape = predictions.shape[:1] + predictions.shape[2:] if from_logits else predictions.shape
         if target.ndim != 3 or predictions.ndim != 3 + from_logits or shape != target.shape:
             raise ValueError(
                 "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
                 f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
             )
-        labels = predictions.argmax(1) if from_logits else predictions
+        target = target.long()
+        labels = predictions.argmax(1) if from_logits else predictions.long()
         valid = target != self.ignore_index
         classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
         true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
@@ -238,26 +242,3 @@ class ReleasedMeanIoU(Metric):
     def compute(self) -> Tensor:
         """The mean over batches, a fraction in [0, 1]; NaN if no batch had one of the three classes."""
         return self.total / self.batches
-
-
-def _is_logits(predictions: Tensor, target: Tensor) -> bool:
-    """Whether predictions are logits and not labels; ValueError for labels that are not of an integer type."""
-    for name, value in {"predictions": predictions, "target": target}.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
-        if value.dtype == torch.bool or value.is_complex():
-            raise ValueError(f"{name} must hold integer labels{', or logits' * (name == 'predictions')}: {value.dtype}")
-    if target.is_floating_point():
-        raise ValueError(f"target must hold integer labels, got {target.dtype}")
-    return predictions.is_floating_point()
-
-
-def _check_labels(what: str, labels: Tensor, num_classes: int, ignore_index: int) -> None:
-    if labels.device.type != "cpu" or labels.numel() == 0:
-        return
-    low, high = (int(bound) for bound in torch.aminmax(labels))
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{what} label {low if low < 0 else high} is neither a class (0..{num_classes - 1}) "
-            f"nor the ignore label {ignore_index}"
-        )

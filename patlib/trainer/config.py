@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from patlib.datasets import DATASETS, get_spec
-from patlib.datasets.own import is_folder, slug
+from patlib.datasets.own import absolute, is_folder, slug
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
 from patlib.trainer.parameters import FrozenMap, all_parameters, check_names, typed_parameters
@@ -105,6 +105,10 @@ class RunConfig(BaseModel):
         """Put the parameters of losses that stand beside the other settings into their own field."""
         if not isinstance(given, dict):
             return given
+        for name, value in given.items():
+            # Of bytes on a command line that are no text; neither a record nor an error of pydantic's can hold them.
+            if isinstance(value, str) and value != value.encode(errors="ignore").decode():
+                raise ValueError(f"{name} must be text that UTF-8 can write; got {value!a}")
         settings = {name: value for name, value in given.items() if name in cls.model_fields}
         beside = {name: value for name, value in given.items() if name not in cls.model_fields}
         known = all_parameters()
@@ -122,7 +126,7 @@ class RunConfig(BaseModel):
     @classmethod
     def _dataset_is_known(cls, name: str) -> str:
         if name not in DATASETS and is_folder(name):  # not opened: a record may be read where the data are not
-            return str(Path(name).expanduser().resolve())
+            return str(absolute(name))
         return get_spec(name).name
 
     @field_validator("model")

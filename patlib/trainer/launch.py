@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 from patlib.datasets import DataError, PreparedDataset
+from patlib.files import temporary_folder
 from patlib.trainer.config import RunConfig
 from patlib.trainer.group import check_devices, inside_group
 from patlib.trainer.loop import fit_rank
@@ -116,9 +116,9 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
     Raises what the first of them to fail raised, and RuntimeError if one was killed. When this process dies they stop.
     """
     asked = {"config": config.model_dump(), "folder": str(folder.resolve()), "progress": progress, "resume": resume}
-    with tempfile.TemporaryDirectory(prefix="patlib-group-") as place:
-        (Path(place) / "group.json").write_text(json.dumps(asked))
-        command = [sys.executable, "-m", "patlib.trainer.rank", place]
+    with temporary_folder("group") as place:
+        (place / "group.json").write_text(json.dumps(asked))
+        command = [sys.executable, "-m", "patlib.trainer.rank", str(place)]
         # Standard input of each is a pipe from this process. When this process ends the pipe closes, and so do they.
         group = [
             subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
@@ -132,7 +132,7 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
             for process in group:
                 process.kill()  # no effect on a process that has ended; the others wait for the one that failed
                 process.communicate()
-        error = read_error(Path(place) / "error.json")
+        error = read_error(place / "error.json")
     if error is not None and not killed:
         raise error
     if codes := killed or [process.returncode for process in group if process.returncode]:

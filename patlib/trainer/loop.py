@@ -57,10 +57,13 @@ def fit_rank(
 
 
 def _begin_or_go_on(run: Run, resume: bool, shown: bool) -> None:
-    """With ``resume``, take up what an interrupted run left in the folder; otherwise remove it and begin anew."""
+    """With ``resume``, take up what an interrupted run left in the folder; otherwise remove it and begin anew.
+
+    What a run left that was killed after it had written its record is removed in either case.
+    """
     if run.fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.fabric.device)
-    if not resume and run.fabric.is_global_zero:
+    if run.fabric.is_global_zero and (not resume or state.is_of_the_record(run.folder)):
         state.sweep(run.folder, None)
     run.fabric.barrier()  # no process looks for a state before it is gone
     if take_up(run) and shown:  # said even where TQDM_DISABLE hides the bar, because it is one line and worth knowing

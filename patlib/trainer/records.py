@@ -11,14 +11,17 @@ split as in any other.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from patlib.losses import loss_parameters
+from patlib.metrics import confusion_scores
 from patlib.trainer.config import RunConfig
 from patlib.trainer.counts import unpack_counts
 
@@ -87,6 +90,7 @@ class _Epoch(_Part):
 class _Machine(_Part):
     device: str
     threads: Positive
+    commit: str | None = None
 
 
 class _Record(_Part):
@@ -107,8 +111,9 @@ def read_records(folder: str | Path) -> list[Record]:
 def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
     """The record in a file; with ``config``, only if it is the record of that run.
 
-    Raises ValueError, which names the file, for a file that is no whole record, for a record that contradicts itself,
-    and for the record of another run.
+    Settings that its configuration does not state, because they came later, have their defaults. Raises ValueError,
+    which names the file, for a file that is no whole record, for a record that contradicts itself, and for the record
+    of another run.
     """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
@@ -122,7 +127,8 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
             f"{path} is the record of another run, {own.run_path}, and not of {config.run_path}: move it to its own "
             "folder, or remove it and run that cell again"
         )
-    return record
+    defaults = {name: field.default for name, field in RunConfig.model_fields.items() if name != "loss_parameters"}
+    return {**record, "config": {**defaults, **record["config"]}}
 
 
 def _checked(content: Any) -> RunConfig:
@@ -174,7 +180,12 @@ def _check_pixels(record: _Record) -> None:
     for row in record.curves:
         if row.val_confusion is not None:
             where = f"curves, epoch {row.epoch}"
-            _compare_rows({"val_confusion": _matrix(where, row.val_confusion, num_classes)}, true["val"], where)
+            confusion = _matrix(where, row.val_confusion, num_classes)
+            _compare_rows({"val_confusion": confusion}, true["val"], where)
+            counted = confusion_scores(torch.from_numpy(confusion))
+            for name in ("miou", "pixel_acc"):
+                if not math.isclose(stated := getattr(row, f"val_{name}"), float(counted[name]), abs_tol=1e-6):
+                    raise ValueError(f"{where}: val_{name} is {stated}, and its confusion matrix gives {counted[name]}")
 
 
 def _matrix(where: str, confusion: list[list[int]], num_classes: int) -> np.ndarray:

@@ -101,10 +101,24 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
     return State(shared, own, facts)
 
 
+def is_of_the_record(folder: Path) -> bool:
+    """Whether what is unfinished in a folder belongs to its record: its run was killed after it had written that."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        if not (folder / FOLDER / "state.safetensors").exists():  # it was killed while it removed the state
+            return (folder / FOLDER).is_dir()
+        _, metadata = read_tensors(folder / FOLDER / "state.safetensors")
+        return bool(json.loads(metadata["facts"])["curves"] == record["curves"])  # whose times no other run has
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def sweep(folder: Path, state: State | None) -> None:
     """Remove the files that killed processes left beside a state; all files if there is no state to go on from."""
     unfinished = folder / FOLDER
     if state is None:
+        # First what names the rest: no process that is killed in between leaves a state that is not whole.
+        (unfinished / "state.safetensors").unlink(missing_ok=True)
         shutil.rmtree(unfinished, ignore_errors=True)
         return
     for path in unfinished.iterdir():

@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from camvid_copy import left_overs, prepare_camvid
+from filelock import FileLock
 
 from patlib.datasets import DataError, PreparedDataset
 from patlib.datasets import cache as store
@@ -23,6 +25,40 @@ def test_a_flipped_byte_in_an_array_is_noticed(camvid_root: Path) -> None:
     with pytest.raises(
         DataError, match=rf"{path}: its content has changed.*Delete the folder {path.parent} and prepare"
     ):
+        prepare_camvid(camvid_root)
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["", "which-states-no-checksum"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["splits"]["train"].pop("names"),
+        lambda manifest: manifest["splits"]["train"].update(class_pixels={}),
+        lambda manifest: manifest["arrays"].pop("val_masks.npy"),
+        lambda manifest: manifest.update(arrays=7),
+        lambda manifest: manifest.update(splits=None),
+        lambda manifest: manifest["splits"]["val"]["class_pixels"].pop(),
+    ],
+)
+def test_a_manifest_that_was_changed_is_refused(camvid_root: Path, change: Callable, old: bool) -> None:
+    path = prepare_camvid(camvid_root).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    if old:
+        del manifest["sha256"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=rf"{path}: .*Delete the folder {path.parent} and prepare again"):
+        prepare_camvid(camvid_root)
+
+
+def test_another_number_in_a_manifest_is_noticed_and_one_without_a_checksum_is_read(camvid_root: Path) -> None:
+    path = prepare_camvid(camvid_root).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in manifest.items() if name != "sha256"}))
+    assert prepare_camvid(camvid_root).class_pixels.sum() > 0
+    manifest["splits"]["train"]["class_pixels"][0] += 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="does not have the SHA-256 that it states"):
         prepare_camvid(camvid_root)
 
 
@@ -86,11 +122,34 @@ def test_of_two_at_once_one_prepares_and_the_other_waits(
 
 
 def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_root: Path, tmp_path: Path) -> None:
-    for name in (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-9x9-official-work-abc"):
-        (tmp_path / "cache" / name).mkdir(parents=True)
-        (tmp_path / "cache" / name / "train_images.npy").write_bytes(b"half")
-    prepare_camvid(camvid_root)
-    assert left_overs(tmp_path) == [".camvid-9x9-official-work-abc", "camvid-6x8-official"]
+    cache = tmp_path / "cache"
+    killed = (".camvid-6x8-official-work-abc", ".camvid-6x8-official-work-def-old", ".camvid-7x7-official-work-abc")
+    alive = ".camvid-9x9-official-work-abc"
+    for name in (*killed, alive):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "train_images.npy").write_bytes(b"half")
+    with FileLock(cache / ".camvid-9x9-official.lock"):
+        prepare_camvid(camvid_root)
+        assert left_overs(tmp_path) == [
+            ".camvid-9x9-official-work-abc",
+            ".camvid-9x9-official.lock",
+            "camvid-6x8-official",
+        ]
+
+
+def test_who_waits_for_a_preparation_says_for_whom(camvid_root: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "cache").mkdir()
+    lock = FileLock(tmp_path / "cache" / ".camvid-6x8-official.lock")
+    with lock:
+        held = str(Path(lock.lock_file).stat().st_ino) in Path("/proc/locks").read_text()
+        waiting = threading.Thread(target=prepare_camvid, args=(camvid_root,))
+        waiting.start()
+        waiting.join(timeout=0.5)
+        assert waiting.is_alive()
+    waiting.join()
+    said = capsys.readouterr().err
+    assert "camvid-6x8-official is being prepared by another process" in said
+    assert f"(pid {os.getpid()}); waiting" in said or not held
 
 
 @pytest.mark.parametrize("when", ["before", "while writing"])

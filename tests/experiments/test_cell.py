@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import grid_cells
 import pytest
+import torch
 from filelock import FileLock
 from grid_cells import CONFIGS, first_fails, first_waits, noted, quick, wait_until
 
 from patlib.experiments import cell, runner
+from patlib.files import write_tensors
 
 FIRST, SECOND, *_ = CONFIGS
 
@@ -131,15 +134,27 @@ def test_a_lock_is_named_with_the_process_that_holds_it(tmp_path):
     assert f"(pid {os.getpid()})" in outcome.error or not held
 
 
-def test_the_holder_of_a_lock_is_read_off_the_kernels_table(tmp_path, monkeypatch):
-    path = tmp_path / ".lock"
-    path.touch()
-    facts = path.stat()
-    place = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
-    other = "1: FLOCK ADVISORY WRITE 1 08:01:7 0 EOF"
-    waits = f"2: -> FLOCK ADVISORY WRITE 5 {place} 0 EOF"
-    table = "\n".join([other, waits, f"2: FLOCK ADVISORY WRITE 4711 {place} 0 EOF"])
-    monkeypatch.setattr(cell.Path, "read_text", lambda self: table)
-    assert cell._holder(path) == " (pid 4711)"
-    table = other
-    assert cell._holder(path) == ""
+def leave_state(config, folder, curves):
+    """The state of an interrupted run, as far as it is looked at when there is a record."""
+    unfinished = folder / config.run_path / "unfinished"
+    unfinished.mkdir(parents=True)
+    write_tensors(unfinished / "state.safetensors", {"a": torch.zeros(1)}, {"facts": json.dumps({"curves": curves})})
+    (folder / config.run_path / ".lock").touch()
+
+
+def test_what_a_run_that_was_killed_after_its_record_left_is_removed_when_it_is_asked_for(tmp_path):
+    leave_state(FIRST, tmp_path, [{"epoch": 1}])
+    (tmp_path / FIRST.run_path / "record.json").write_text('{"curves": [{"epoch": 1}]}')
+    assert runner.run_grid([FIRST], tmp_path, False, quick) == []
+    assert files_of(FIRST, tmp_path) == ["record.json"]
+    (tmp_path / FIRST.run_path / "unfinished").mkdir()  # of which it had removed all but the folder
+    assert cell.is_done(FIRST, tmp_path) and files_of(FIRST, tmp_path) == ["record.json"]
+
+
+def test_the_state_of_a_run_that_is_trained_again_stays_beside_the_old_record(tmp_path):
+    leave_state(FIRST, tmp_path, [{"epoch": 1, "train_seconds": 2.0}])
+    (tmp_path / FIRST.run_path / "record.json").write_text('{"curves": [{"epoch": 1, "train_seconds": 1.0}]}')
+    assert cell.is_done(FIRST, tmp_path)
+    assert files_of(FIRST, tmp_path) == ["record.json", "unfinished"]
+    with cell.hold_run(FIRST, tmp_path):
+        assert cell.is_done(FIRST, tmp_path)  # and no error where another process holds it

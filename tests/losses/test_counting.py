@@ -92,3 +92,21 @@ def test_mask_sizes_name_a_bad_label_as_the_losses_do(label: int) -> None:
 def test_mask_sizes_of_what_is_no_tensor_name_it() -> None:
     with pytest.raises(TypeError, match=r"target must be a torch.Tensor, got a numpy.ndarray; use torch.from_numpy"):
         mask_sizes(MASKS.numpy(), 3)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "words"),
+    [
+        (MASKS.float(), ValueError, "integer labels, got torch.float32"),
+        (torch.zeros(4).long(), ValueError, r"shape \(N, H, W\).*got \(4,\)"),
+        (None, TypeError, "target must be a torch.Tensor, got None"),
+    ],
+)
+def test_mask_sizes_are_of_labels_in_images(target: object, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        mask_sizes(target, 4)
+
+
+def test_what_yields_no_masks_is_named() -> None:
+    with pytest.raises(TypeError, match=r"masks must be a tensor.*got None"):
+        count_class_pixels(None, 4)

@@ -16,6 +16,11 @@ from patlib.losses import PixelLoss, build_loss, loss_parameters
         ("focal", {"gamma": -1}, ["gamma", "-1", "at least 0"]),
         ("focal", {"gamma": float("nan")}, ["gamma", "nan"]),
         ("focal", {"gamma": "2"}, ["gamma", "'2'"]),
+        ("focal", {"gamma": 1e300}, ["gamma", "1e+300", "at most 1e6"]),
+        ("focal", {"gamma": 10**400}, ["gamma", "at most 1e6"]),
+        ("ldam", {"scale": 1e300}, ["scale", "1e+300", "at most 1e6"]),
+        ("ldam", {"max_margin": 1e300}, ["max_margin", "1e+300"]),
+        ("blv", {"sigma": 1e300}, ["sigma", "1e+300"]),
         ("cb", {"beta": 1.0}, ["beta", "1.0", "[0, 1)"]),
         ("cb", {"beta": -0.1}, ["beta", "-0.1"]),
         ("cbfocal", {"beta": 0.9, "gamma": -2}, ["gamma", "-2"]),
@@ -54,13 +59,13 @@ def test_unknown_names_have_no_parameters() -> None:
         loss_parameters("dice")
 
 
-@pytest.mark.parametrize("num_classes", [1, 0, -3, 2.0, True, "4", None])
+@pytest.mark.parametrize("num_classes", [1, 0, -3, 2.0, True, "4", None, 2**63])
 def test_the_number_of_classes_is_checked(method: str, num_classes: object) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{num_classes!r}")):
         build_loss(method, num_classes, CLASS_PIXELS)
 
 
-@pytest.mark.parametrize("ignore_index", [None, 255.0, "void", False])
+@pytest.mark.parametrize("ignore_index", [None, 255.0, "void", False, 2**63, -(2**70)])
 def test_the_ignore_label_is_checked(method: str, ignore_index: object) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{ignore_index!r}")):
         build_loss(method, NUM_CLASSES, CLASS_PIXELS, ignore_index)
@@ -78,12 +83,40 @@ def test_the_ignore_label_is_checked(method: str, ignore_index: object) -> None:
         ([1, 2, float("inf"), 4], ["class_pixels", "inf", "finite"]),
         ([0, 0, 0, 0], ["class_pixels", "0", "all zero"]),
         ([1, 2, 1e19, 4], ["class_pixels", "1e+19", "at most 1e18"]),
+        ("1234", ["class_pixels", "'1234'", "4 numbers"]),
+        ([1, 2, None, 4], ["class_pixels", "None", "4 numbers"]),
+        ([1, 2, 10**400, 4], ["class_pixels", "4 numbers"]),
+        (torch.ones(4).cfloat(), ["class_pixels", "4 numbers"]),
+        (torch.ones(4, device="meta"), ["class_pixels", "meta device"]),
     ],
 )
 def test_class_pixels_are_checked(name: str, counts: object, words: list[str]) -> None:
     with pytest.raises(ValueError) as raised:
         build_loss(name, NUM_CLASSES, counts)
     assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+def test_255_is_not_ignored_unasked_where_it_is_a_class(method: str) -> None:
+    with pytest.raises(ValueError, match=r"ignore_index 255 is one of the 300 classes.*such as -1"):
+        build_loss(method, 300, [1] * 300)
+    assert build_loss(method, 300, [1] * 300, -1).ignore_index == -1
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "error"),
+    [
+        *((wrong, ValueError) for wrong in (0, float("nan"), torch.tensor([1.0, 2.0]), torch.tensor(-1.0))),
+        *((right, None) for right in (None, torch.tensor(2), 0.5)),
+        ("2", TypeError),
+    ],
+)
+def test_a_normaliser_is_one_positive_number(normaliser: object, error: type[Exception] | None) -> None:
+    loss, batch = build_loss("ce", 2), (torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1).long())
+    if error is None:
+        assert loss(*batch, normaliser).isfinite()
+    else:
+        with pytest.raises(error, match="normaliser must be"):
+            loss(*batch, normaliser)
 
 
 @pytest.mark.parametrize("name", ["ce", "focal", "pat"])

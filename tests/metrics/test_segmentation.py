@@ -201,7 +201,6 @@ def test_the_label_type_does_not_matter(dtype: torch.dtype) -> None:
         (torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 2).cfloat(), ["target", "complex64"]),
         (torch.zeros(1, 2, 2).bool(), torch.zeros(1, 2, 2).long(), ["predictions", "or logits", "bool"]),
         (torch.zeros(1, 5, 2, 2).cfloat(), torch.zeros(1, 2, 2).long(), ["predictions", "complex64"]),
-        ([[[0]]], torch.zeros(1, 1, 1).long(), ["predictions must be a tensor, got list"]),
     ],
 )
 def test_wrong_input_is_named_with_the_rule(predictions: Tensor, target: Tensor, words: list[str]) -> None:
@@ -216,6 +215,9 @@ def test_wrong_input_is_named_with_the_rule(predictions: Tensor, target: Tensor,
     ("build", "words"),
     [
         ({"num_classes": 1}, ["num_classes", "1"]),
+        ({"num_classes": 10**6}, ["num_classes", "at most 10000", "1000000"]),
+        ({"num_classes": 3, "ignore_index": 2**63}, ["ignore_index", "64 bits"]),
+        ({"num_classes": 3, "ignore_index": "x"}, ["ignore_index", "'x'"]),
         ({"num_classes": 300}, ["ignore_index 255 is one of the 300 classes", "such as -1"]),
         ({"num_classes": 3, "class_pixels": [1, 2]}, ["class_pixels", "(3,)", "(2,)"]),
     ],

@@ -173,3 +173,18 @@ def test_a_configuration_survives_json():
 def test_the_number_of_devices_is_part_of_the_name_only_if_there_are_several():
     assert RunConfig(devices=1).run_name == RunConfig().run_name
     assert RunConfig(devices=2).run_name != RunConfig().run_name
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ("x" * 3000, "no dataset is called"),
+        ("/" + "x" * 3000, "is no path"),
+        ("a/\0", "is no path"),
+        ("~nobody-of-that-name/x", "is no path"),
+        ("\ud800", "dataset must be text that UTF-8 can write"),
+    ],
+)
+def test_a_dataset_that_no_file_system_can_have_is_named(dataset, words):
+    with pytest.raises(ValueError, match=words):
+        RunConfig(dataset=dataset)

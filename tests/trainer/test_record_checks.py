@@ -57,6 +57,8 @@ CHANGES = {
     "the configuration of another loss": (("config", "loss"), "ce"),
     "no width": (("config",), {}),
     "nothing": (("machine",), None),
+    "a commit that is none": (("machine", "commit"), ["a"]),
+    "a curve that its confusion matrix does not give": (("curves", 0, "val_miou"), 0.987),
 }
 
 
@@ -122,3 +124,11 @@ def test_an_old_record_with_nan_where_a_score_is_undefined_is_read(tiny_run, tmp
         del row["val_confusion"], row["val_forgotten"]
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert len(read_record(tmp_path / "record.json")["curves"]) == 2
+
+
+def test_settings_that_a_record_does_not_state_have_their_defaults(tiny_run, tmp_path):
+    record = copy.deepcopy(tiny_run[1])
+    for name in ("released_head", "precision", "void_class"):
+        del record["config"][name]
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert read_record(tmp_path / "record.json")["config"] == tiny_run[1]["config"]
