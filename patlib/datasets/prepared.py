@@ -152,11 +152,20 @@ def open_dataset(
         for split, facts in manifest["splits"].items()
     }
     prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
-    # Only the owner of the data can say whether that is meant; the built-in datasets are known.
-    absent = [name for name, count in zip(spec.classes, prepared.class_pixels, strict=True) if not count]
-    if absent and dataset.key:
-        warnings.warn(f"{spec.name}: no pixel of train is {' or '.join(map(repr, absent))}", stacklevel=3)
+    if dataset.key:  # only the owner of the data can say whether that is meant; the built-in datasets are known
+        _warn_of_absent_classes(prepared)
     return _with_void_class(prepared) if void_class else prepared
+
+
+def _warn_of_absent_classes(dataset: PreparedDataset) -> None:
+    absent = []
+    for split in dataset.splits:
+        counts = zip(dataset.spec.classes, dataset.class_pixels_of(split), strict=True)
+        if names := [repr(name) for name, count in counts if not count]:
+            absent.append(f"no pixel of {split} is {' or '.join(names)}")
+    if absent:
+        told = f"{dataset.spec.name}: {'; '.join(absent)}. Where splits are drawn, another seed may put some there"
+        warnings.warn(told, stacklevel=4)
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:

@@ -132,7 +132,7 @@ def test_what_is_no_such_pair_is_refused_by_its_number(item: object, message: st
     ("change", "message"),
     [
         (lambda told: told.update(pairs={"train": [1], "validation": [1], "test": [1]}), "the val split .* Rename"),
-        (lambda told: told.update(pairs=[(IMAGE, MASK)] * 2), "the val split of 'field' is empty or missing"),
+        (lambda told: told.update(pairs=[(IMAGE, MASK)] * 2), "the test split of 'field' is empty or missing"),
         (lambda told: told.update(pairs={**three(1), "a/b": [1]}), "a split is named with letters"),
         (lambda told: told.update(pairs=iter([(IMAGE, MASK)])), "map-style dataset.* got a list_iterator.*list"),
         (lambda told: told.update(classes=["soil"]), "classes are 2 to 254 different names"),

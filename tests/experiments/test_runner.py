@@ -135,6 +135,18 @@ def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("before", ["", "## Take-aways\n\nSome.\n\n"])
+def test_a_report_ends_before_the_exercises(notebook, tmp_path, before):
+    content = nbformat.read(notebook, as_version=4)
+    content.cells.append(nbformat.v4.new_markdown_cell(f"{before}## Exercises\n\n**1.** Why?"))
+    content.cells.append(nbformat.v4.new_code_cell("assert False", metadata={"tags": ["check"]}))
+    nbformat.write(content, notebook)
+    cells = nbformat.read(report.run_notebook(notebook, RunConfig(T=7.0), tmp_path / "runs"), as_version=4).cells
+    assert not any("Exercises" in cell.source or "assert False" in cell.source for cell in cells)
+    assert (cells[-1].source == before.strip()) if before else cells[-1].cell_type == "code"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
 def test_papermill_with_a_misspelt_parameter_fails(notebook, tmp_path):
     import papermill
 
