@@ -17,7 +17,7 @@ Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets;
 Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
 Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, where the dataset uses one.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there: camvid, oxford_pet, nyuv2.")]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

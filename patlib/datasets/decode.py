@@ -16,6 +16,7 @@ Shapes use H rows, W columns.
 from __future__ import annotations
 
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ MASK_MODES = ("L",)
 
 BROKEN = (
     OSError, EOFError, ValueError, SyntaxError, RuntimeError, MemoryError, ArithmeticError, LookupError, TypeError,
-    AttributeError, AssertionError, TokenError, zlib.error, struct.error, Image.DecompressionBombError,
+    AttributeError, AssertionError, TokenError, zlib.error, struct.error, zipfile.BadZipFile, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
 """What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes of files. Many of these errors

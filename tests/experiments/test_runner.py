@@ -3,6 +3,7 @@ import math
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from tiny_run import TINY
