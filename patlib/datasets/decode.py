@@ -36,8 +36,8 @@ MASK_MODES = ("L",)
 
 BROKEN = (
     OSError, EOFError, ValueError, SyntaxError, RuntimeError, MemoryError, ArithmeticError, LookupError, TypeError,
-    AttributeError, AssertionError, TokenError, zlib.error, struct.error, zipfile.BadZipFile, Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    AttributeError, AssertionError, TokenError, zlib.error, struct.error, zipfile.BadZipFile,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 """What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes of files. Many of these errors
 they raise by oversight."""

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -60,21 +59,6 @@ def test_prepare_says_where_it_lies_and_counts_the_classes(root: Path, tmp_path:
     assert "train 2 images, val 2 images, test 2 images" in output
     assert re.search(r"^0 +Sky +12 +2 +12 +2 +12 +2 +10\.\d+ %$", output, flags=re.MULTILINE)
     assert re.search(r"^255 +void +10 +10 +10$", output, flags=re.MULTILINE)
-
-
-def test_a_warning_is_a_line_without_the_code_that_gave_it(root: Path) -> None:
-    own = root / "field"
-    (root / "camvid").rename(own)
-    for kind, suffix in (("images", ""), ("masks", "annot")):
-        for split in ("train", "val", "test"):
-            (own / kind).mkdir(exist_ok=True)
-            (own / f"{split}{suffix}").rename(own / kind / split)
-    classes = ", ".join(f'"class {index}"' for index in range(13))
-    (own / "patlib.toml").write_text(f'classes = [{classes}]\nsize = [8, 8]\nsplits = "folders"\n')
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        output = run("prepare", str(own))
-    assert "\nWarning: field: no pixel of train is 'class 12'." in f"\n{output}" and "data.py" not in output
 
 
 def test_show_writes_a_picture(root: Path, tmp_path: Path) -> None:
