@@ -116,7 +116,7 @@ def download(root: Path, progress: bool = True) -> None:
     Raises:
         DataError: a part of a copy is there, the network failed, or the archive holds other masks or splits.
     """
-    target, archive = root / SPEC.folder, root / "camvid.zip"
+    target, archive = root / SPEC.folder, root / ".camvid.zip"  # hidden, and so nobody's own
     if target.exists():
         raise DataError(f"camvid: {target} is there, but not whole. Move it away, then it can be fetched")
     fetch(ARCHIVE, archive, progress)

@@ -45,7 +45,7 @@ def fetch(remote: Remote, target: Path, progress: bool = True) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part, tag = (target.with_name(f"{target.name}{suffix}") for suffix in (".part", ".part.tag"))
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with FileLock(target.with_name(f".{target.name.lstrip('.')}.lock")):
         if not target.is_file():
             try:
                 _receive(remote.url, part, tag, progress)
@@ -92,7 +92,7 @@ def _receive(url: str, part: Path, tag: Path, progress: bool) -> None:
         quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule TQDM_DISABLE
         with (
             part.open("ab") as file,
-            tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, **quiet) as bar,
+            tqdm(total=total, initial=start, desc=part.stem.lstrip("."), unit="B", unit_scale=True, **quiet) as bar,
         ):
             while chunk := response.read(CHUNK):
                 file.write(chunk)

