@@ -27,7 +27,7 @@ def plain_errors() -> Iterator[None]:
     from patlib.datasets import DataError
     from patlib.install import MissingExtraError
 
-    usual, warnings.formatwarning = warnings.formatwarning, lambda message, *rest: f"Warning: {message}\n"
+    usual, warnings.formatwarning = warnings.formatwarning, _one_line
     try:
         yield
     except (DataError, MissingExtraError, ValueError, OSError) as error:
@@ -35,6 +35,12 @@ def plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
     finally:
         warnings.formatwarning = usual
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"Warning: {message}\n"
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:
