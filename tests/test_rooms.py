@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"files", "parent", "tensors"},
+    {"files", "install", "parent", "tensors"},
     {"losses", "models", "datasets", "metrics"},
     {"trainer"},
     {"experiments", "teaching"},

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from patlib.cli.messages import plain_errors
+from patlib.install import beside
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+BENCHMARKS = beside("benchmarks")
 
 
 def bench(
@@ -45,5 +46,5 @@ def benchmarks() -> dict[str, tuple[Path, str]]:
         if any(isinstance(part, ast.FunctionDef) and part.name == "main" for part in tree.body):
             found[path.stem] = (path, (ast.get_docstring(tree) or "").partition("\n")[0])
     if not found:
-        raise ValueError(f"the benchmarks are not at {BENCHMARKS}: run from a checkout")
+        raise ValueError(f"the benchmarks are not at {BENCHMARKS}: install patlib again")
     return found

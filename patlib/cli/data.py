@@ -17,7 +17,7 @@ Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets;
 Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
 Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the splits or the scenes, if the dataset draws them.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there: camvid, oxford_pet, nyuv2.")]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -67,11 +67,17 @@ def prepare_dataset(
     counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
     say(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
     say(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
-    rows: list[tuple[str, ...]] = [("id", "class", *(f"{split} pixels" for split in counts), "train share")]
+    held = {
+        split: [sum(bool((mask == index).any()) for mask in images.masks) for index in range(dataset.spec.num_classes)]
+        for split, images in dataset.splits.items()
+    }
+    titles = (f"{split} {what}" for split in counts for what in ("pixels", "images"))
+    rows: list[tuple[str, ...]] = [("id", "class", *titles, "train share")]
     for index, title in enumerate(dataset.spec.classes):
         share = counts["train"][index] / max(1, counts["train"].sum())
-        rows.append((str(index), title, *(f"{count[index]:,}" for count in counts.values()), f"{100 * share:.3f} %"))
-    void = (f"{dataset.manifest['splits'][split]['void_pixels']:,}" for split in counts)
+        both = (f"{number[index]:,}" for split in counts for number in (counts[split], held[split]))
+        rows.append((str(index), title, *both, f"{100 * share:.3f} %"))
+    void = (text for split in counts for text in (f"{dataset.manifest['splits'][split]['void_pixels']:,}", ""))
     say(columns([*rows, ("255", "void", *void, "")]))
 
 

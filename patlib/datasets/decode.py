@@ -6,7 +6,8 @@ What becomes of an image that is not 8-bit RGB:
 - 16-bit grey: divided by 257, so that 65535 becomes 255. Of 16-bit colour Pillow itself keeps the upper byte.
 - Floats: multiplied by 255 if all lie in [0, 1], else refused. 32-bit integers: refused.
 - Alpha: composited over black. An image that is opaque everywhere stays as it is.
-- A camera's orientation (EXIF) is applied to images, never to masks, which no camera takes.
+- A camera's orientation (EXIF) is applied to images, not to masks, which no camera takes. That of a TIFF says in which
+  corner its rows begin, and is applied to both.
 - More pages than one (TIFF, animated PNG): refused.
 
 Shapes use H rows, W columns.
@@ -15,6 +16,7 @@ Shapes use H rows, W columns.
 from __future__ import annotations
 
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,8 +36,8 @@ MASK_MODES = ("L",)
 
 BROKEN = (
     OSError, EOFError, ValueError, SyntaxError, RuntimeError, MemoryError, ArithmeticError, LookupError, TypeError,
-    AttributeError, AssertionError, TokenError, zlib.error, struct.error, Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    AttributeError, AssertionError, TokenError, zlib.error, struct.error, zipfile.BadZipFile,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 """What Pillow and NumPy raise for damaged or hostile files, found by flipping bytes of files. Many of these errors
 they raise by oversight."""
@@ -71,7 +73,7 @@ def read_image(path: Path, formats: tuple[str, ...]) -> Image.Image:
     with refusing_damage(path):
         if path.suffix.lower() == ARRAY:
             return as_rgb(_load_array(path), path)
-        with Image.open(path, formats=formats) as opened:
+        with _open(path, formats) as opened:
             _refuse_pages(opened, path)
             opened.load()
             return as_rgb(ImageOps.exif_transpose(opened), path)
@@ -100,7 +102,7 @@ def read_mask(path: Path, formats: tuple[str, ...], modes: tuple[str, ...] = MAS
     with refusing_damage(path):
         if path.suffix.lower() == ARRAY:
             return mask_values(_load_array(path), path)
-        with Image.open(path, formats=formats) as mask:
+        with _open(path, formats) as mask:
             _refuse_pages(mask, path)
             mask.load()
             return mask_values(mask, path, modes)
@@ -122,6 +124,14 @@ def mask_values(mask: Image.Image | np.ndarray, place: Path | str, modes: tuple[
             "ids and save those as 8-bit grey."
         )
     return np.asarray(mask)
+
+
+@contextmanager
+def _open(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    # Pillow maps an uncompressed TIFF that it opens by its path into memory. It then takes width for height in one that
+    # is stored on its side (Pillow 13.0), and a file that shrinks meanwhile ends the process.
+    with path.open("rb") as file, Image.open(file, formats=formats) as opened:
+        yield opened
 
 
 def _refuse_pages(image: Image.Image, path: Path) -> None:

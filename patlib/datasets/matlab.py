@@ -7,17 +7,15 @@ its dimensions, its name and its numbers. Files of version 7.3 are HDF5, which m
 
 from __future__ import annotations
 
-import importlib
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from patlib.datasets.decode import refusing_damage
-from patlib.datasets.spec import DataError
+from patlib.install import require_extra
 
 HEADER = 128
 MOST_BYTES = 2**24
@@ -79,9 +77,12 @@ def read_rows(path: Path, index: int, *names: str) -> list[np.ndarray]:
     """One row of each of some arrays of a MATLAB file of version 7.3.
 
     Raises:
-        DataError: the file is damaged, an array or its row is missing, lies in another file, or h5py is not installed.
+        DataError: the file is damaged, an array or its row is missing, or lies in another file.
+        MissingExtraError: h5py is not installed.
     """
-    h5py = _h5py()
+    require_extra("nyuv2", "h5py")
+    import h5py
+
     with (
         refusing_damage(path, f"a MATLAB file with row {index + 1} of {' and '.join(names)}"),
         h5py.File(path, "r") as file,
@@ -95,11 +96,3 @@ def read_rows(path: Path, index: int, *names: str) -> list[np.ndarray]:
                 raise ValueError(f"{name} is no array that lies in this file")
             rows.append(array[index])
         return rows
-
-
-def _h5py() -> Any:
-    """The reader of HDF5, which only the published form of NYUv2 needs."""
-    try:
-        return importlib.import_module("h5py")
-    except ImportError as error:
-        raise DataError("nyuv2: reading its published file needs h5py: pip install h5py") from error

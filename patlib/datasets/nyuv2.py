@@ -25,10 +25,12 @@ import numpy as np
 from PIL import Image
 
 from patlib.datasets.decode import ARRAY
+from patlib.datasets.download import Remote, fetch
 from patlib.datasets.matlab import read_numbers, read_rows
 from patlib.datasets.sources import Item, Pair, Source, known_files, load_pair, refuse_repeats, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
+from patlib.install import require_extra
 
 # No two are alike under any common kind of colour blindness.
 CLASSES = {
@@ -64,11 +66,13 @@ SPEC = DatasetSpec(
     ),
     how_to_get=(
         "  export PATLIB_DATA=/where/your/data/lie\n"
+        "  pip install 'patlib[nyuv2]'\n"
+        '  patlib data prepare nyuv2 --download     (3 GB into "$PATLIB_DATA/nyuv2")\n'
+        "or, by hand,\n"
         '  mkdir -p "$PATLIB_DATA/nyuv2" && cd "$PATLIB_DATA/nyuv2"\n'
-        "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat  # 2.8 GB\n"
-        "  curl -LO http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat\n"
+        "  curl -LO https://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat\n"
+        "  curl -LO https://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat\n"
         "  curl -LO https://github.com/ankurhanda/nyuv2-meta-data/raw/master/classMapping40.mat\n"
-        "  pip install h5py\n"
         "so that $PATLIB_DATA/nyuv2 has these three files; or unpack there the 13-class copy that\n"
         "https://github.com/lorenmt/mtan links to, so that it has {train,val}/{image,label}/<number>.npy."
     ),
@@ -83,6 +87,22 @@ TO_13 = (
     12, 5, 6, 1, 4, 9, 10, 12, 13, 6, 8, 6, 13, 10, 6, 13, 6, 7, 7, 5, 7, 3, 2, 6, 11, 7, 7, 7, 7, 7, 7, 6, 7, 7, 7, 7,
     7, 7, 6, 7,
 )  # fmt: skip
+
+FILES = {
+    "classMapping40.mat": Remote("https://github.com/ankurhanda/nyuv2-meta-data/raw/master/classMapping40.mat"),
+    "splits.mat": Remote(
+        "https://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat",
+        "6e081404491a8bfba2f066beaa9713ef6046f9007aa5f799f2a350506a580cee",
+    ),
+    LABELED: Remote(
+        "https://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
+        "2d724b0c0ab358aa1ce5df855e5bd14a2279ab7202efe22f32a30d612dcb86aa",
+    ),
+}
+"""The checksums are those that several public projects state; of the mapping, for which none is known, the content is
+checked."""
+NAMES = 894
+"""What the mapping gives a class each."""
 
 LABELS = {-1: IGNORE_INDEX, **{value: value for value in range(len(CLASSES))}}
 """The labels of the arrays."""
@@ -99,6 +119,26 @@ def source(root: Path, protocol: str, seed: int) -> Source:
     splits = pooled(every, seed) if protocol == "paper" else val_from_train(train, test, seed)
     items = {split: [every[name] for name in sorted(names)] for split, names in splits.items()}
     return Source(root, tuple(files), items)
+
+
+def download(root: Path, progress: bool = True) -> None:
+    """Fetch the published file, its splits and the mapping to 40 classes into `root/nyuv2`; the small ones first.
+
+    Raises:
+        DataError: the network failed, or a file is not the one that was published.
+        MissingExtraError: h5py is not installed, without which the 3 GB could not be read.
+    """
+    require_extra("nyuv2", "h5py")
+    for name, remote in FILES.items():
+        path = root / SPEC.folder / name
+        if path.is_file():  # somebody's own, perhaps: neither replaced nor removed
+            continue
+        fetch(remote, path, progress)
+        if not remote.sha256:
+            classes = _numbers(path, "mapClass")
+            if classes.size != NAMES or set(classes.tolist()) != set(range(1, 41)):
+                path.unlink()
+                raise DataError(f"{remote.url}: mapClass does not take {NAMES} names to the classes 1..40; removed it")
 
 
 Found = tuple[dict[str, Item], dict[str, Item], list[Path]]

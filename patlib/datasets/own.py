@@ -133,8 +133,10 @@ class OwnData:
         for split in SPLITS:
             if not splits.get(split):
                 raise DataError(
-                    f"{self.slug}: the {split} split is empty ({len(pairs)} images in all); there must be train, val "
-                    "and test. State them as splits, or draw them with other fractions, another seed, smaller groups"
+                    f"{self.slug}: the {split} split is empty; there must be train, val and test. "
+                    + ("Name its images in splits" if self.splits else "They are drawn from at least three images")
+                    + (", or three groups of images that stay together" if self.group else "")
+                    + f"; there are {len(pairs)} images"
                 )
         for split in splits:
             if split != slug(split):

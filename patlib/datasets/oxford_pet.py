@@ -65,8 +65,8 @@ def source(root: Path, protocol: str, seed: int) -> Source:
     return paired_source(root, pairs, splits, LABELS, SPEC, lists)
 
 
-def download(root: Path) -> None:
-    """Fetch the dataset into `root/oxford-iiit-pet` with torchvision.
+def download(root: Path, progress: bool = True) -> None:
+    """Fetch the dataset into `root/oxford-iiit-pet` with torchvision, which shows its own bar.
 
     Raises:
         DataError: the network or the archive failed; says how to get the dataset by hand.

@@ -125,13 +125,16 @@ def from_pairs(
 def _items(split: str, dataset: Any, load: partial[Pair]) -> list[Item]:
     """The items of a dataset, not yet asked for; their names sort as they stand."""
     if isinstance(dataset, str | bytes) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        remedy = "give its .dataset" if hasattr(dataset, "dataset") else "make a list of it: list(...)"
         raise ValueError(
             f"{f'the {split} split' if split else 'pairs'} must be a map-style dataset, with a length and items by "
-            f"number; got {_kind(dataset)}. Make a list of one that can only be iterated over: list(dataset)"
+            f"number; got {_kind(dataset)}: {remedy}"
         )
     digits = len(str(len(dataset)))
     names = [f"{split}/{index:0{digits}}".lstrip("/") for index in range(len(dataset))]
-    return [Item(name, partial(load, dataset, index, f"{split}[{index}]")) for index, name in enumerate(names)]
+    return [
+        Item(name, partial(load, dataset, index, f"{split or 'pairs'}[{index}]")) for index, name in enumerate(names)
+    ]
 
 
 def _load(dataset: Any, index: int, place: str, *, keys: tuple[str, str], labels: Mapping[int, int]) -> Pair:

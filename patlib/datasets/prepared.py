@@ -102,12 +102,13 @@ def prepare(
         protocol: how to split, one of ``spec.protocols``; the first of them if None.
         seed: of the random generator that draws the synthetic scenes, and those splits that are drawn.
         progress: show a bar while preparing.
-        download: fetch the dataset if it is not there and can be fetched (Oxford-IIIT Pet).
+        download: fetch the dataset if it is not there (CamVid, Oxford-IIIT Pet, NYUv2). A download that broke goes on
+            with the same call, but for Oxford-IIIT Pet.
         void_class: make void one more class, the last, as the released code does; masks are then copied into memory.
 
     Raises:
         ValueError: no such dataset, size or protocol.
-        DataError: the data are missing or damaged.
+        DataError: the data are missing or damaged, or cannot be fetched.
     """
     return open_dataset(get_dataset(name), size, root, cache, protocol, seed, progress, download, void_class)
 
@@ -136,7 +137,9 @@ def open_dataset(
     variant = [protocol] * (len(spec.protocols) > 1) + [f"seed{seed}"] * spec.seeded + [dataset.key] * bool(dataset.key)
     folder = place / "-".join([spec.name, f"{height}x{width}", *variant])
 
-    source = _open_source(dataset, root, protocol, seed, download)
+    if download:
+        _fetch(dataset, root, progress)
+    source = _open_source(dataset, root, protocol, seed)
     manifest = read_manifest(folder)
     if source is not None and (manifest is None or manifest["source"] != fingerprint(source)):
         write_arrays(folder, spec, size, source, progress)
@@ -157,10 +160,8 @@ def open_dataset(
             raise ValueError(f"class_pixels must have one count for each of {spec.num_classes} classes")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{folder / 'manifest.json'}: cannot be used ({error!r}). {mend(folder)}") from error
-    # Only the owner of the data can say whether that is meant; the built-in datasets are known.
-    absent = [name for name, count in zip(spec.classes, prepared.class_pixels, strict=True) if not count]
-    if absent and dataset.key:
-        warnings.warn(f"{spec.name}: no pixel of train is {' or '.join(map(repr, absent))}", stacklevel=3)
+    if dataset.key:  # only the owner of the data can say whether that is meant; the built-in datasets are known
+        _warn_of_absent_classes(prepared)
     return _with_void_class(prepared) if void_class else prepared
 
 
@@ -170,6 +171,17 @@ def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
         return place.expanduser()
     except RuntimeError as error:  # HOME is not set, and nobody knows this user
         raise DataError(f"{place}: this user has no home folder; set PATLIB_CACHE to the folder to use") from error
+
+
+def _warn_of_absent_classes(dataset: PreparedDataset) -> None:
+    absent = []
+    for split in dataset.splits:
+        counts = zip(dataset.spec.classes, dataset.class_pixels_of(split), strict=True)
+        if names := [repr(name) for name, count in counts if not count]:
+            absent.append(f"no pixel of {split} is {' or '.join(names)}")
+    if absent:
+        told = f"{dataset.spec.name}: {'; '.join(absent)}. Where splits are drawn, another seed may put some there"
+        warnings.warn(told, stacklevel=4)
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:
@@ -188,17 +200,22 @@ def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:
     return dataclasses.replace(dataset, spec=spec, splits=splits, manifest={**dataset.manifest, "splits": counts})
 
 
-def _open_source(
-    dataset: Dataset, root: str | os.PathLike[str] | None, protocol: str, seed: int, download: bool
-) -> Source | None:
+def _fetch(dataset: Dataset, root: str | os.PathLike[str] | None, progress: bool) -> None:
+    spec = dataset.spec
+    found = locate(spec, root)
+    if not spec.folder or (found is not None and is_complete(spec, found)):
+        return
+    if dataset.download is None:
+        raise DataError(f"{spec.name} cannot be downloaded from here. To get it:\n{spec.how_to_get}")
+    dataset.download(data_root(root), progress)
+
+
+def _open_source(dataset: Dataset, root: str | os.PathLike[str] | None, protocol: str, seed: int) -> Source | None:
     """The source of a dataset, or None if there is no copy of it and none was asked for by naming `root`."""
     spec = dataset.spec
     if not spec.folder:
         return dataset.source(Path(), protocol, seed)
     found = locate(spec, root)
-    if download and dataset.download is not None and (found is None or not is_complete(spec, found)):
-        dataset.download(data_root(root))
-        found = locate(spec, root)
     if found is None:
         if root is not None:
             raise DataError(f"{spec.name}: nothing at {data_root(root) / spec.folder}. To get it:\n{spec.how_to_get}")

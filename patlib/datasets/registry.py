@@ -13,10 +13,10 @@ BUILT_IN: dict[str, Dataset] = {
     dataset.spec.name: dataset
     for dataset in (
         Dataset(synthetic.SPEC, synthetic.source),
-        Dataset(camvid.SPEC, camvid.source),
+        Dataset(camvid.SPEC, camvid.source, camvid.download),
         Dataset(oxford_pet.SPEC, oxford_pet.source, oxford_pet.download),
         Dataset(cityscapes.SPEC, cityscapes.source),
-        Dataset(nyuv2.SPEC, nyuv2.source),
+        Dataset(nyuv2.SPEC, nyuv2.source, nyuv2.download),
     )
 }
 

@@ -53,8 +53,8 @@ class Dataset:
     spec: DatasetSpec
     source: Callable[[Path, str, int], Source]
     """The source in a folder, by protocol and seed."""
-    download: Callable[[Path], None] | None = None
-    """Downloads the dataset into a data root; None where that is not possible."""
+    download: Callable[[Path, bool], None] | None = None
+    """Downloads the dataset into a data root, with a bar or not; None where that is not possible."""
     key: str = ""
     """Part of the name of the prepared folder, which keeps apart two datasets of the same name."""
 

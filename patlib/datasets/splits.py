@@ -35,7 +35,8 @@ def grouped(
     The chapter ``notebooks/03_from_files_to_batches.md`` draws such splits by hand, and shows why groups are needed.
 
     The groups are shuffled and laid end to end; the split in whose stretch a group's middle lies takes the whole group,
-    so that few or large groups miss the fractions, and may leave a split empty.
+    so that few or large groups miss the fractions. A split that would be left empty takes the smallest group of the
+    split that has most of them; only fewer than three groups leave one empty.
 
     Args:
         names: what to split.
@@ -47,14 +48,19 @@ def grouped(
     for name in sorted(names):
         members.setdefault(group(name) if group else name, []).append(name)
     total = sum(map(len, members.values()))
-    splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    taken: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     before = 0
     for key in _shuffled(members, seed):
         middle = (before + len(members[key]) / 2) / total
         place = sum(middle >= bound for bound in (fractions[0], fractions[0] + fractions[1]))
-        splits[("train", "val", "test")[place]] += members[key]
+        taken[("train", "val", "test")[place]].append(key)
         before += len(members[key])
-    return splits
+    for keys in taken.values():
+        most = max(taken.values(), key=len)
+        if not keys and len(most) > 1:
+            keys.append(min(most, key=lambda key: len(members[key])))
+            most.remove(keys[0])
+    return {split: [name for key in keys for name in members[key]] for split, keys in taken.items()}
 
 
 def _shuffled(names: Iterable[str], seed: int) -> list[str]:

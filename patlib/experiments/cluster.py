@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from patlib.experiments.cell import Job, Outcome, failed, run_cell
 from patlib.files import temporary_beside
+from patlib.install import require_extra
 from patlib.trainer.config import RunConfig
 
 if TYPE_CHECKING:
@@ -33,16 +34,13 @@ def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[R
     """A client of ``workers`` new processes on this machine, or of the scheduler at an address, closed at the end.
 
     With CUDA each local worker has as many GPUs of its own as a run takes, and otherwise its share of the processors.
-    Raises ValueError if Dask is not installed or this machine has too few GPUs, and ConnectionError if the scheduler
-    does not answer or has no workers.
+    Raises ValueError if this machine has too few GPUs or open files, MissingExtraError without Dask, and
+    ConnectionError if the scheduler does not answer or has no workers.
     """
-    try:
-        import distributed
-        from distributed.utils import silence_logging_cmgr
-    except ImportError as error:
-        raise ValueError(
-            "workers and schedulers need Dask, which is not installed: pip install 'patlib[cluster]'"
-        ) from error
+    require_extra("cluster", "distributed", instead="or run without workers and scheduler")
+    import distributed
+    from distributed.utils import silence_logging_cmgr
+
     if scheduler is None:
         with _local_cluster(workers or 1, configs) as cluster, distributed.Client(cluster) as client:
             yield client

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from patlib.install import beside, require_extra
 from patlib.trainer.config import RunConfig, setting_names, unknown_setting
 
-REPORT = Path(__file__).parents[2] / "notebooks" / "11_one_run.ipynb"
+REPORT = beside("notebooks") / "11_one_run.ipynb"
 
 
 def report_cell(config: RunConfig, folder: Path) -> None:
@@ -19,9 +21,15 @@ def report_cell(config: RunConfig, folder: Path) -> None:
 
 
 def check_report() -> None:
-    """Raise ValueError if notebook 11 is not there, because patlib was installed without its repository."""
+    """Make sure that notebook 11 and what executes it are there.
+
+    Raises:
+        ValueError: the notebook is missing.
+        MissingExtraError: papermill, a kernel or what draws the figures is not installed.
+    """
     if not REPORT.is_file():
-        raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
+        raise ValueError(f"the report's notebook is not at {REPORT}: install patlib again, or use --plain")
+    require_extra("notebooks", "papermill", "ipykernel", "seaborn", instead="or use --plain, which makes no report")
 
 
 def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
@@ -51,9 +59,12 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
 def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, progress: bool = True) -> Path:
     """Execute a notebook with papermill and a run's parameters; returns the path of the copy in the run's folder.
 
-    The copy is named ``notebook.ipynb`` only when every cell has run. If a cell fails, it is kept as ``failed.ipynb``
-    with the error in its place, and ValueError is raised, which names the cell and the error.
+    The exercises are left out: they are the chapter's, and their checks expect more than any data can keep, such as two
+    images whose accuracies differ. The copy is named ``notebook.ipynb`` only when every cell has run. If a cell fails,
+    it is kept as ``failed.ipynb`` with the error in its place, and ValueError is raised, which names the cell and the
+    error.
     """
+    import nbformat
     import papermill
     from jupyter_client.manager import AsyncKernelManager
 
@@ -67,12 +78,24 @@ def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, pr
     own.mkdir(parents=True, exist_ok=True)
     # A parameter that is not set is None, whatever value the notebook has for a run of its own.
     parameters = {**dict.fromkeys(setting_names()), **config.model_dump(), "folder": str(Path(folder).resolve())}
+    content = nbformat.read(notebook, as_version=4)
+    content.cells = _without_exercises(content.cells)
     # A notebook is finished if papermill returns; the metadata of an interrupted one can look complete.
     unfinished = own / "failed.ipynb"
     try:
         papermill.execute_notebook(
-            notebook, unfinished, parameters, progress_bar=progress, kernel_manager_class=QuietKernel
+            content, unfinished, parameters, progress_bar=progress, kernel_manager_class=QuietKernel
         )
     except papermill.PapermillExecutionError as error:
         raise ValueError(f"{error.ename}: {error.evalue} (in cell {error.exec_count} of {unfinished})") from error
     return unfinished.replace(own / "notebook.ipynb")
+
+
+def _without_exercises(cells: list[Any]) -> list[Any]:
+    """The cells up to the heading of the exercises, which may stand in the middle of one."""
+    for index, cell in enumerate(cells):
+        before, *rest = re.split(r"^## Exercises$", cell.source, maxsplit=1, flags=re.MULTILINE)
+        if rest and cell.cell_type == "markdown":
+            cell.source = before.strip()
+            return cells[: index + bool(cell.source)]
+    return cells

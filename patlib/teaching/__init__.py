@@ -2,3 +2,7 @@
 
 It needs the packages of ``patlib[notebooks]``. It looks at losses and datasets, never at how runs are made.
 """
+
+from patlib.install import require_extra
+
+require_extra("notebooks", "altair", "IPython", "ipywidgets", "seaborn")

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from typing import get_args
 
 import pytest
@@ -197,7 +198,22 @@ def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):
 @pytest.mark.parametrize("command", [["run", "--loss", "ce"], ["grid", "table1"]])
 def test_without_the_notebook_a_plain_run_is_proposed(invoke, monkeypatch, tmp_path, command):
     monkeypatch.setattr(report, "REPORT", tmp_path / "11_one_run.ipynb")
-    assert "use --plain, or run from a checkout" in invoke(*command, *OPTIONS, code=1)
+    assert "install patlib again, or use --plain" in invoke(*command, *OPTIONS, code=1)
+
+
+@pytest.mark.parametrize("command", [["run", "--loss", "ce"], ["grid", "table1"]])
+@pytest.mark.parametrize("package", ["papermill", "seaborn", "ipykernel"])
+def test_without_what_executes_it_the_extra_is_named(invoke, monkeypatch, command, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    output = invoke(*command, *OPTIONS, code=1)
+    assert f"Error: {package} is not installed: pip install 'patlib[notebooks]' brings it, or use --plain" in output
+
+
+@pytest.mark.parametrize("where", [["--workers", "2"], ["--scheduler", "tcp://127.0.0.1:1"]])
+def test_without_dask_its_extra_is_named(invoke, monkeypatch, where):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    output = invoke("grid", "table1", "--plain", *where, *OPTIONS, code=1)
+    assert "Error: distributed is not installed: pip install 'patlib[cluster]' brings it" in output
 
 
 def test_a_run_that_goes_on_elsewhere_is_not_started(invoke, tmp_path):

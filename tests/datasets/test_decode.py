@@ -62,6 +62,21 @@ def test_a_cameras_orientation_is_applied(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(read_image(tmp_path / "a.png", FORMATS)), np.rot90(upright, -1))
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_deflate"])
+@pytest.mark.parametrize("kind", ["L", "I;16", "RGB"])
+def test_a_tiff_that_is_stored_on_its_side_is_set_upright(tmp_path: Path, kind: str, compression: str | None) -> None:
+    values = np.arange(4 * 6).reshape(4, 6)
+    stored = Image.fromarray(
+        np.rot90(257 * values if kind == "I;16" else values).astype("<u2" if kind == "I;16" else "u1")
+    )
+    exif = Image.Exif()
+    exif[274] = 6
+    (stored.convert("RGB") if kind == "RGB" else stored).save(tmp_path / "a.tif", exif=exif, compression=compression)
+    assert np.array_equal(np.asarray(read_image(tmp_path / "a.tif", FORMATS))[..., 0], values)
+    if kind == "L":
+        assert np.array_equal(read_mask(tmp_path / "a.tif", FORMATS), values)
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1"])
 def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from patlib.datasets import DataError, PreparedDataset, from_folder, from_pairs
 
@@ -101,6 +102,13 @@ def test_it_lives_in_memory_and_can_have_more_splits_or_a_void_class() -> None:
         dataset.splits["train"].images[:] = 0
 
 
+def test_an_item_of_one_dataset_is_named_by_its_number() -> None:
+    pairs: list[object] = [(IMAGE, MASK)] * 10
+    pairs[7] = (IMAGE, IMAGE)
+    with pytest.raises(DataError, match=r"^pairs\[7\], mask: expected a mask"):
+        prepared(pairs)
+
+
 def test_a_class_that_train_lacks_is_a_warning_where_it_was_called() -> None:
     with pytest.warns(UserWarning, match="no pixel of train is 'tree'") as told:
         from_pairs(three((IMAGE, MASK)), classes=[*CLASSES, "tree"], size=(6, 8), name="field", progress=False)
@@ -132,9 +140,10 @@ def test_what_is_no_such_pair_is_refused_by_its_number(item: object, message: st
     ("change", "message"),
     [
         (lambda told: told.update(pairs={"train": [1], "validation": [1], "test": [1]}), "the val split .* Rename"),
-        (lambda told: told.update(pairs=[(IMAGE, MASK)] * 2), "the val split of 'field' is empty or missing"),
+        (lambda told: told.update(pairs=[(IMAGE, MASK)] * 2), "the test split of 'field' is empty or missing"),
         (lambda told: told.update(pairs={**three(1), "a/b": [1]}), "a split is named with letters"),
         (lambda told: told.update(pairs=iter([(IMAGE, MASK)])), "map-style dataset.* got a list_iterator.*list"),
+        (lambda told: told.update(pairs=DataLoader([1])), r"got a DataLoader: give its \.dataset"),
         (lambda told: told.update(classes=["soil"]), "classes are 2 to 254 different names"),
         (lambda told: told.update(size=(0, 8)), r"size is \(height, width\)"),
         (lambda told: told.update(label_map={0: 3}), "label_map takes whole numbers"),

@@ -12,6 +12,7 @@ import scipy.io
 
 from patlib.datasets import DataError, nyuv2, prepare
 from patlib.datasets.matlab import read_numbers
+from patlib.install import MissingExtraError
 
 # Pixels of each class over the 654 published test images: in 40 classes, and in 13.
 PIXELS_40 = [
@@ -208,7 +209,7 @@ def test_a_split_beyond_the_published_file_is_refused(nyuv2_mat_root: Path) -> N
 
 def test_a_package_that_is_not_installed_is_named(nyuv2_mat_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(DataError, match=r"needs h5py: pip install h5py"):
+    with pytest.raises(MissingExtraError, match=r"h5py is not installed: pip install 'patlib\[nyuv2\]'"):
         prepare("nyuv2", (3, 4), nyuv2_mat_root, progress=False)
 
 

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patlib.datasets.splits import pooled, val_from_train
+from patlib.datasets.splits import grouped, pooled, val_from_train
 
 names = st.sets(st.text("abc123_", min_size=1, max_size=6), min_size=10, max_size=60)
 seeds = st.integers(0, 5)
@@ -41,3 +41,25 @@ def test_only_names_and_seed_count(every: set[str], seed: int) -> None:
 def test_another_seed_draws_another_split() -> None:
     every = [str(i) for i in range(50)]
     assert pooled(every, 0) != pooled(every, 1) and val_from_train(every, [], 0) != val_from_train(every, [], 1)
+
+
+@many
+@given(st.integers(3, 12), st.integers(1, 9), seeds)
+def test_three_groups_or_more_leave_no_split_empty(groups: int, size: int, seed: int) -> None:
+    every = [f"{group:02}-{number}" for group in range(groups) for number in range(size)]
+    splits = grouped(every, (0.8, 0.1, 0.1), seed, lambda name: name[:2])
+    assert all(splits.values()) and sorted(name for part in splits.values() for name in part) == sorted(every)
+    held = [{name[:2] for name in part} for part in splits.values()]
+    assert sum(map(len, held)) == groups  # each group in one split
+    if groups < 10:  # a tenth is less than a group
+        assert [len(part) for part in held] == [groups - 2, 1, 1]
+
+
+def test_an_empty_split_takes_the_smallest_group_of_the_split_with_most() -> None:
+    every = [
+        f"{group}{number}" for group, size in zip("abcdef", (9, 9, 2, 9, 9, 1), strict=True) for number in range(size)
+    ]
+    for seed in range(20):
+        splits = grouped(every, (0.98, 0.01, 0.01), seed, lambda name: name[0])
+        assert {splits["val"][0][0], splits["test"][0][0]} == {"c", "f"}
+    assert not all(grouped(["a1", "a2", "b1"], (0.8, 0.1, 0.1), 0, lambda name: name[0]).values())

@@ -3,6 +3,7 @@ import math
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from tiny_run import TINY
@@ -132,6 +133,18 @@ def test_papermill_runs_the_notebook_with_the_whole_configuration(notebook, tmp_
     assert executed == tmp_path / "runs" / config.run_path / "notebook.ipynb"
     assert (executed.parent / "seen").read_text() == "7.0"
     assert sorted(path.name for path in executed.parent.iterdir()) == ["notebook.ipynb", "seen"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("before", ["", "## Take-aways\n\nSome.\n\n"])
+def test_a_report_ends_before_the_exercises(notebook, tmp_path, before):
+    content = nbformat.read(notebook, as_version=4)
+    content.cells.append(nbformat.v4.new_markdown_cell(f"{before}## Exercises\n\n**1.** Why?"))
+    content.cells.append(nbformat.v4.new_code_cell("assert False", metadata={"tags": ["check"]}))
+    nbformat.write(content, notebook)
+    cells = nbformat.read(report.run_notebook(notebook, RunConfig(T=7.0), tmp_path / "runs"), as_version=4).cells
+    assert not any("Exercises" in cell.source or "assert False" in cell.source for cell in cells)
+    assert (cells[-1].source == before.strip()) if before else cells[-1].cell_type == "code"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
