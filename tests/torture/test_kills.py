@@ -49,7 +49,7 @@ def attack(trial, tmp_path, function, *arguments):
     """Let something end in one folder; kill it several times in another, then let it end: the folders must be equal."""
     alone, other = tmp_path / f"alone-{trial.seed}", tmp_path / f"killed-{trial.seed}"
     touches, seconds = victims.whole(function, alone, *arguments)
-    for _ in range(trial.rng.randint(1, 4)):
+    for _ in range(trial.rng.randint(2, 6)):
         trial.counts["kills"] += victims.killed(trial.rng, touches, seconds, function, other, *arguments)
     victims.whole(function, other, *arguments)
     assert files_below(other) == files_below(alone), arguments
@@ -58,7 +58,7 @@ def attack(trial, tmp_path, function, *arguments):
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_killed_run_ends_as_one_left_alone(devices, trials, tmp_path, cache):
-    for trial in trials(f"kill a run of {devices} process{'es' * (devices > 1)}", short=3 if devices == 1 else 1):
+    for trial in trials(f"kill a run of {devices} process{'es' * (devices > 1)}", short=2 if devices == 1 else 1):
         settings = {
             **SMALL, "loss": trial.rng.choice(list(LOSSES)), "model": trial.rng.choice(list(MODELS)),
             "model_width": 2, "devices": devices, "seed": trial.rng.randint(0, 9),
