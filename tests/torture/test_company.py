@@ -63,7 +63,7 @@ def test_links_that_were_planted_are_not_written_through(trials, tmp_path, monke
         (cache / ".third-work-abc").mkdir()
         for name in trial.rng.sample(names, 3):
             name.symlink_to(trial.rng.choice([victim, place / "nowhere", place]))
-        runner.run_grid([CONFIG], place / "runs", progress=False, cell=quick)
+        runner.run_grid([CONFIG], place / "runs", progress=False, job=quick)
         prepare("synthetic", (4, 5), cache=cache, progress=False)
         assert victim.read_text() == "precious" and not (place / "nowhere").exists()
 
@@ -73,7 +73,7 @@ def test_a_lock_that_is_a_link_is_refused_by_name(tmp_path):
     own.mkdir(parents=True)
     (tmp_path / "precious").write_text("precious")
     (own / ".lock").symlink_to(tmp_path / "precious")
-    ((_, error),) = runner.run_grid([CONFIG], tmp_path, progress=False, cell=lambda config, folder: None)
+    ((_, error),) = runner.run_grid([CONFIG], tmp_path, progress=False, job=lambda config, folder: None)
     assert str(own / ".lock") in error and "\n" not in error
     assert (tmp_path / "precious").read_text() == "precious"
 

@@ -24,6 +24,9 @@ CONTEXT.set_forkserver_preload([
     "patlib.trainer.launch", "patlib.experiments.queue", "patlib.experiments.runner", "patlib.datasets.synthetic",
 ])  # fmt: skip
 
+HANGS_SECONDS = 600
+"""How long something small may take on a busy machine before it is said to hang."""
+
 TOUCHES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "shutil.rmtree"}
 """Audit events of what changes a disk, and of opening a file to read it."""
 
@@ -73,8 +76,10 @@ def whole(function, folder, *arguments):
     """Let something be done to its end in a folder; returns how many touches and how many seconds it took."""
     began, count = time.monotonic(), folder.with_name("count")
     process = start(function, folder, *arguments, below=folder, count=count)
+    process.join(HANGS_SECONDS)
+    process.kill()
     process.join()
-    assert process.exitcode == 0
+    assert process.exitcode == 0, f"exit status {process.exitcode}; it is killed after {HANGS_SECONDS} s"
     return int(count.read_text()), time.monotonic() - began
 
 
