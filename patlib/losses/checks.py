@@ -60,39 +60,11 @@ def _absent_remedy(name: str, value: Any) -> str:
 
 
 def check_integers(name: str, value: Tensor) -> None:
-<<<<<<< HEAD
+    """Raise ValueError, which says how to mend it, for a tensor that is not of an integer type."""
     if value.dtype not in INTEGERS:
         raise ValueError(f"{name} must hold integer labels, got {value.dtype}{_use(f'{name}.long()', value)}")
 
 
-=======
-    """Raise ValueError, which says how to mend it, for a tensor that is not of an integer type."""
-    if not _holds_integers(value):
-        raise ValueError(f"{name} must hold integer labels, got {value.dtype}{_use(f'{name}.long()', value)}")
-
-
-def check_labels(labels: Tensor, num_classes: int, ignore_index: int) -> int | None:
-    """The largest label, which is checked where that makes no device wait: on the CPU, outside compiled code."""
-    if labels.device.type != "cpu" or torch.compiler.is_compiling() or labels.numel() == 0:
-        return None
-    low, high = (int(bound) for bound in torch.aminmax(labels))
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"label {low if low < 0 else high} is neither a class (0..{num_classes - 1}) nor the ignore "
-            f"label {ignore_index}; remap it, or pass the label to ignore as ignore_index"
-        )
-    return high
-
-
-def check_classes(num_classes: Any, ignore_index: Any) -> None:
-    """Raise ValueError for fewer than two classes, and for a number of classes or a label that is no integer."""
-    if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes < 2:
-        raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
-        raise ValueError(f"ignore_index must be an integer label such as 255, got {ignore_index!r}")
-
-
->>>>>>> d7b370aa4da6960e109c2a415c97b4a896352812
 def check_class_pixels(method: str, class_pixels: ClassPixels, num_classes: int) -> Tensor:
     """The counts as float64 (L,), where a class without a pixel has as many as the rarest class that has some."""
     if class_pixels is None:

@@ -125,13 +125,8 @@ class RunConfig(BaseModel):
     @field_validator("dataset")
     @classmethod
     def _dataset_is_known(cls, name: str) -> str:
-<<<<<<< HEAD
-        if name not in DATASETS and is_folder(name):  # not looked into: records are read where the data are not
-            return str(absolute(name))
-=======
         if name not in DATASETS and is_folder(name):  # not opened: a record may be read where the data are not
-            return str(Path(name).expanduser().resolve())
->>>>>>> d7b370aa4da6960e109c2a415c97b4a896352812
+            return str(absolute(name))
         return get_spec(name).name
 
     @field_validator("model")

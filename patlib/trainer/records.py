@@ -109,16 +109,11 @@ def read_records(folder: str | Path) -> list[Record]:
 
 
 def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
-<<<<<<< HEAD
-    """One record; ValueError naming a file that is not a whole one, contradicts itself, or is not ``config``'s run.
-
-    Settings that its configuration does not state, because they came later, have their defaults.
-=======
     """The record in a file; with ``config``, only if it is the record of that run.
 
     Raises ValueError, which names the file, for a file that is no whole record, for a record that contradicts itself,
     and for the record of another run.
->>>>>>> d7b370aa4da6960e109c2a415c97b4a896352812
+    Settings that its configuration does not state, because they came later, have their defaults.
     """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
