@@ -39,6 +39,7 @@ def check_pair(labels: Any, target: Any) -> None:
 
 
 def check_integers(name: str, value: Tensor) -> None:
+    """Raise ValueError for a tensor that is not of an integer type."""
     if value.dtype not in INTEGERS:
         raise ValueError(f"{name} must hold integer labels, got {value.dtype}")
 
