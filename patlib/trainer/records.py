@@ -111,9 +111,9 @@ def read_records(folder: str | Path) -> list[Record]:
 def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
     """The record in a file; with ``config``, only if it is the record of that run.
 
-    Settings that its configuration does not state, because they came later, have their defaults. Raises ValueError,
-    which names the file, for a file that is no whole record, for a record that contradicts itself, and for the record
-    of another run.
+    Raises ValueError, which names the file, for a file that is no whole record, for a record that contradicts itself,
+    and for the record of another run. Settings that its configuration does not state, because they came later, have
+    their defaults.
     """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:

@@ -15,7 +15,6 @@ LOGITS, LABELS = random_batch(0)
 ONE_HOT = torch.nn.functional.one_hot(LABELS.masked_fill(LABELS == 255, 0), NUM_CLASSES)
 FIRST = ONE_HOT.movedim(-1, 1)
 VALID = ONE_HOT.argmax(-1)
-QUANTISED = torch.quantize_per_tensor(LOGITS.float(), 1.0, 0, torch.qint8)
 
 
 def refused(logits: object, target: object, error: type[Exception] = ValueError, num_classes: int = NUM_CLASSES) -> str:
@@ -144,7 +143,6 @@ def test_the_recipe_for_several_outputs_works(method: str, outputs: object) -> N
             ValueError,
             ["quantised", "dequantize()"],
         ),
-        (torch.nested.nested_tensor([LOGITS[0]]), LABELS, ValueError, ["nested", "to_padded_tensor"]),
         (LOGITS.to("meta"), LABELS, ValueError, ["logits", "meta device", "to_empty"]),
         (LOGITS, LABELS.to("meta"), ValueError, ["target", "meta device"]),
         (LOGITS, LABELS.to(torch.complex64), ValueError, ["integer", "complex64"]),
