@@ -139,6 +139,7 @@ def scores_by_seed(**methods):
 def test_only_a_clear_winner_is_bold(two_methods):
     assert tables.clear_winner(two_methods, "pixel_acc") == PAT
     assert tables.clear_winner(two_methods, "cross_entropy") == PAT  # lower is better
+    assert tables.clear_winner(two_methods, "dice_err") == PAT
     close = two_methods.copy()
     close.loc[(*PAT, 0), "pixel_acc"] = 60  # PAT now loses one seed of three
     assert tables.clear_winner(close, "pixel_acc") is None
@@ -223,8 +224,10 @@ def test_export_to_csv_and_latex(two_methods, tmp_path):
 
 
 def test_the_protocol_says_at_which_scale(tiny_run):
-    text = tables.protocol_of(tiny_run[1])
-    assert "synthetic at 16x20" in text and "segnet width 2, 2 epochs, batch 4" in text
+    assert tables.protocol_of(tiny_run[1]) == (
+        "synthetic at 16x20 (height x width; 10 train, 3 val, 3 test images; default split, data seed 0), segnet width "
+        "2, 2 epochs, batch 4, Adam 0.001 cosine, fp32, mirrored at random"
+    )
     record = copy.deepcopy(tiny_run[1])
     record["config"] |= {"void_class": True, "released_head": True}
     own = copy.deepcopy(tiny_run[1])
