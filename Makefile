@@ -101,8 +101,10 @@ check: env  ## what to run while working: format, lint, types, import rules, the
 	$(BIN)/mypy patlib
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
 
+mutants: MUTATED = $(or $(ROOM),trainer)
 mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?
-	$(BIN)/python tests/mutants.py patlib/$(or $(ROOM),trainer) --tests tests/$(or $(ROOM),trainer) --count $(or $(COUNT),20)
+	$(BIN)/python tests/mutants.py $(wildcard patlib/$(MUTATED) patlib/$(MUTATED).py) \
+	  --tests $(wildcard tests/$(MUTATED) tests/test_$(MUTATED).py) --count $(or $(COUNT),20) --seed $(or $(SEED),0)
 
 lab: env  ## open JupyterLab at the notebooks
 	env -u TQDM_DISABLE -u OMP_NUM_THREADS $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

@@ -95,7 +95,7 @@ class Trials:
             session.config.add_cleanup(lambda: (self.place / "reached").write_text(json.dumps(self.reached.by_test)))
             return None
         if code != "SURVIVED":
-            sys.exit(f"the tests fail without a mutant:\n{self._output()}")
+            pytest.exit(f"the tests fail without a mutant:\n{self._output()}", 1)
         known = json.loads((self.place / "reached").read_text())
         items = {item.nodeid: item for item in session.items}
         self.functions = [
@@ -212,6 +212,8 @@ def run(drawn: list[Mutant], tests: list[Path]) -> dict[Mutant, str]:
         if os.getpid() != parent:
             _end(code)
         os.chdir(ROOT)
+        if code:
+            sys.exit(int(code))
     return trials.outcomes
 
 
