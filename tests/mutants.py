@@ -9,7 +9,8 @@ difference (say so to yourself, and leave it).
 
 The tests are collected once and run once unchanged, which says what lines each of them reaches. A mutant is then a fork
 of that process, in which the functions that are already there get the mutant's code, and it runs the tests that reach
-its line, those of its own module first and then the quickest. Code that runs at import is imported again in its fork.
+its line: those that noticed most before, then those of its own module, then the quickest. What runs at import is
+imported again.
 """
 
 from __future__ import annotations
@@ -103,23 +104,31 @@ class Trials:
             if type(object) is FunctionType and object.__code__.co_filename.startswith(self.reached.library)
         ]  # fmt: skip
         gc.freeze()  # a collection in a fork would touch, and so copy, all memory
+        noticed: Counter[str] = Counter()
         print(f"{len(items)} tests, {sum(seconds for seconds, _ in known.values()):.0f} s", flush=True)
         for mutant in self.drawn:
             file = str(self.place / mutant.path)
             again = not mutant.called or (file, mutant.line) in at_import
             own = f"test_{mutant.path.stem}.py"
+            # What runs at import is also seen by tests that call nothing of it.
+            naming = {
+                path for path in {item.path for item in session.items}
+                if again and re.search(rf"\b{mutant.path.stem}\b", path.read_text(encoding="utf-8"))
+            }  # fmt: skip
             near = [
                 test for test, (_, lines) in known.items()
-                if any(path == file and (again or line == mutant.line) for path, line in lines)
+                if items[test].path in naming
+                or any(path == file and (again or line == mutant.line) for path, line in lines)
             ] or [test for test in known if own in test]  # fmt: skip
-            near.sort(key=lambda test: (own not in test, known[test][0]))
+            near.sort(key=lambda test: (-noticed[test], own not in test, known[test][0]))
             if (outcome := self._fork(mutant, 10 + 4 * sum(known[test][0] for test in near))) == "forked":
                 if again or not self._patch(mutant):
                     self._import_again(near)
                 session.items[:] = [items[test] for test in near]
                 return None
             self.outcomes[mutant] = outcome
-            by = re.search(r"^(?:FAILED|ERROR) (\S+)", self._output(), re.MULTILINE)
+            by = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", self._output(), re.MULTILINE)
+            noticed.update([by[1]] if by else [])
             print(f"{outcome:9} {mutant}{'  by ' + by[1] if by else ''}", flush=True)
         return True
 
