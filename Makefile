@@ -99,7 +99,7 @@ check: env  ## what to run while working: format, lint, types, import rules, the
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy patlib
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
+	$(BIN)/pytest -q -p no:nbval -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
 
 mutants: MUTATED = $(or $(ROOM),trainer)
 mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?

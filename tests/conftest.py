@@ -21,7 +21,8 @@ SLOW = {
     "test_study.py", "test_bench.py", "test_loss_compile.py", "test_loss_properties.py", "test_loss_memory.py",
     "test_own_dataset.py", "test_keeping.py", "test_run.py", "test_step.py", "test_predict.py", "test_deviations.py",
 }  # fmt: skip
-"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out."""
+"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out.
+A slow test of a fast file is marked where it stands."""
 
 
 def pytest_collection_modifyitems(items):

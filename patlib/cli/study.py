@@ -77,11 +77,13 @@ def run_studies(
 ) -> None:
     """Make the runs of the studies, most telling first, for as long as the budget lasts.
 
-    A run that has its record is not made again, and one that was stopped goes on from its last epoch.
+    A run that has its record is not made again, and one that was stopped goes on from its last epoch. Runs in bf16
+    wait for another machine where this one has no instructions for it: a step would take about ten times as long.
     """
     import torch
 
     from patlib.experiments import queue, studies
+    from patlib.trainer.machine import bf16_instructions
 
     with plain_errors():
         chosen = parse_scale(scale)
@@ -95,6 +97,13 @@ def run_studies(
             rows += [(queue.state_of(config, runs, records), study.name, config.run_name) for study, config in configs]
             say(columns(rows))
             return
+        if not bf16_instructions(torch.device("cuda" if torch.cuda.is_available() else "cpu")):
+            kept = [(study, config) for study, config in configs if config.precision != "bf16"]
+            if waiting := len(configs) - len(kept):
+                say(
+                    f"{waiting} of {len(configs)} runs wait for a machine with instructions for bf16 (AVX512_BF16, AMX)"
+                )
+            configs = kept
         if workers is None:
             workers = torch.cuda.device_count() or 2
         result = queue.run_queue([config for _, config in configs], runs, records, minutes, workers, nice)

@@ -1,8 +1,8 @@
 """Every study of this project, declared once: its question, its runs, their scales, and the order of them all.
 
 A study is data. Its cells name the rows of its table and the fields of :class:`~patlib.trainer.config.RunConfig` that
-make them, and a scale gives the rest: "laptop" is what processors can do in days, "full" the paper's length on a GPU. A
-run that two studies share (PAT is a row of most) is one run, because its folder is named by what it computes.
+make them; a scale gives the rest: "laptop" is what processors can do in days, "full" the paper's length on a GPU. A run
+that two studies share (PAT is a row of most) is one run, because its folder is named by what it computes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ CAMVID: dict[Scale, dict[str, Any]] = {
     "laptop": {**COMMON, "dataset": "camvid", "image_height": 90, "image_width": 120, "model_width": 16},
     "full": {**COMMON, "dataset": "camvid", "image_height": 360, "image_width": 480, "model_width": 32},
 }
+FP32: dict[Scale, dict[str, Any]] = {scale: {**base, "precision": "fp32"} for scale, base in CAMVID.items()}
 DUSK: dict[Scale, dict[str, Any]] = {scale: {**base, "protocol": "day_to_dusk"} for scale, base in CAMVID.items()}
 ANCHOR: dict[Scale, dict[str, Any]] = {"laptop": CAMVID["full"], "full": CAMVID["full"]}
 _PET = {**COMMON, "dataset": "oxford_pet", "protocol": "paper"}
@@ -139,6 +140,14 @@ STUDIES = {
             CAMVID,
         ),
         Study(
+            "fp32",
+            "What do the four methods of the frontier come to in fp32, which processors without bf16 can train in too?",
+            FOUR,
+            ("12_table_1", "19_the_frontier"),
+            FP32,
+            laptop_seeds=SEEDS + MORE_SEEDS,
+        ),
+        Study(
             "pet",
             "Does the order of the methods hold on another dataset, over five splits of its images?",
             PET_FIRST + PET_LATER,
@@ -198,6 +207,7 @@ ORDER = (
     Wave("halves", MORE_SEEDS),
     Wave("pet", MORE_SEEDS, PET_FIRST),
     Wave("precision", SEEDS),
+    Wave("fp32", SEEDS + MORE_SEEDS),
     Wave("dusk", SEEDS + MORE_SEEDS),
     Wave("learning_rate", SEEDS),
     Wave("networks", SEEDS, UNET),

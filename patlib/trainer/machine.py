@@ -50,3 +50,14 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def bf16_instructions(device: torch.device) -> bool:
+    """Whether a device has instructions of its own for bf16; without them PyTorch emulates it, many times slower.
+
+    Of a processor an older PyTorch cannot tell (before `torch.cpu.get_capabilities`), and the answer is then no.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
