@@ -120,7 +120,7 @@ def test_summary_gives_mean_and_spread_over_seeds(two_methods):
     assert table.loc["CE", "cross-entropy, nats"] == "9.000 ± 0.000"
     assert table.loc["CE", "seeds"] == 3
     assert table.loc["BMS", "mIoU %"] == "not run"
-    spread = [tables.mean_and_spread(pd.DataFrame({"pixel_acc": values}), "pixel_acc") for values in ([1, 3], [1])]
+    spread = [tables.mean_and_sd(pd.DataFrame({"pixel_acc": values}), "pixel_acc") for values in ([1, 3], [1])]
     assert spread == ["2.00 ± 1.41", "1.00"]
 
 
