@@ -108,8 +108,10 @@ coverage: env  ## the share of each room's lines that TESTS=tests run, those tha
 	@for place in $(filter-out %__pycache__/,$(sort $(wildcard patlib/*/))) patlib/; do \
 	  printf '%-20s %6s %%\n' $$place "$$($(BIN)/coverage report --format=total --precision=1 --include="$$place**")"; done
 
+mutants: MUTATED = $(or $(ROOM),trainer)
 mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?
-	$(BIN)/python tests/mutants.py patlib/$(or $(ROOM),trainer) --tests tests/$(or $(ROOM),trainer) --count $(or $(COUNT),20)
+	$(BIN)/python tests/mutants.py $(wildcard patlib/$(MUTATED) patlib/$(MUTATED).py) \
+	  --tests $(wildcard tests/$(MUTATED) tests/test_$(MUTATED).py) --count $(or $(COUNT),20) --seed $(or $(SEED),0)
 
 torture: env  ## (maintainers) attack the library for MINUTES=30 with fresh seeds; ONLY="kill or disk" picks attacks by name
 	PATLIB_TORTURE_MINUTES=$(or $(MINUTES),30) $(BIN)/pytest -q -p no:xdist --timeout 0 tests/torture $(if $(ONLY),-k "$(ONLY)")

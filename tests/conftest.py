@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from tiny_run import TINY
 
 from patlib import datasets
 from patlib.datasets import PreparedDataset, Split
 from patlib.trainer.config import RunConfig
+
+# On a busy machine an example takes its time, and so does drawing one.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SLOW = {
     "benchmarks", "browser", "book", "notebooks", "models", "torture",  # folders

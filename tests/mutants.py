@@ -6,178 +6,224 @@ A mutant is a copy of the library with one operator swapped, one number one larg
 round, or one statement left out. A drawn sample of them is run, each until its first failing test; those that pass all
 tests survive and are listed at the end. A survivor is either a line that no test guards, or a change that makes no
 difference (say so to yourself, and leave it).
+
+The tests are collected once and run once unchanged, which says what lines each of them reaches. A mutant is then a fork
+of that process, in which the functions that are already there get the mutant's code, and it runs the tests that reach
+its line: those that noticed most before, then those of its own module, then the quickest. What runs at import is
+imported again.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
+import gc
+import json
 import os
 import random
+import re
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import CodeType, FunctionType
+
+import pytest
+from mutant_operators import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
-HEAVY = (
-    "torch",
-    "lightning_fabric",
-    "torchmetrics",
-    "torchvision",
-    "pandas",
-    "safetensors.torch",
-    "pydantic",
-    "hypothesis",
-)
-
-SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
-    ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.And: ast.Or, ast.Or: ast.And,
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
+HEAVY = ("torch", "lightning_fabric", "torchmetrics", "torchvision", "pandas", "safetensors.torch", "pydantic")
+OPTIONS = ["-x", "-q", "-s", "-p", "pytest_timeout", "-p", "no:cacheprovider"]
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change of one file."""
+class Reached:
+    """Notes the lines of the library that run: while the tests are collected, and then in each test."""
 
-    path: Path
-    line: int
-    before: str
-    after: str
-    text: str
-    """The whole file after the change."""
+    def __init__(self, library: Path) -> None:
+        self.library = str(library)
+        self.lines: set[tuple[str, int]] = set()
+        self.by_fixture: dict[str, set[tuple[str, int]]] = {}
+        self.by_test: dict[str, tuple[float, list[tuple[str, int]]]] = {}
 
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {' '.join(self.before.split())}  ->  {' '.join(self.after.split())}"
+    def trace(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(self.library):
+            return None
+        self.lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return self.trace
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef):
+        before, self.lines = self.lines, set()
+        try:
+            return (yield)
+        finally:
+            self.by_fixture.setdefault(fixturedef.argname, set()).update(self.lines)
+            self.lines |= before
 
-def mutants(path: Path, source: str) -> list[Mutant]:
-    """Every mutant of a file, in the order of its lines."""
-    tree, found = ast.parse(source), []
-    content, starts = source.encode(), [0]  # bytes, in which ast counts columns
-    for line in content.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    for node in _executed(tree):
-        for after in _changes(node):
-            start = starts[node.lineno - 1] + node.col_offset
-            end = starts[node.end_lineno - 1] + node.end_col_offset
-            text = (content[:start] + after.encode() + content[end:]).decode()
-            found.append(Mutant(path, node.lineno, content[start:end].decode(), after, text))
-    return sorted(found, key=lambda mutant: mutant.line)
-
-
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and those in it, but for annotations, what is imported for them alone, and the texts of messages."""
-    yield node
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
-            if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr) and not for_types:
-                yield from _executed(child)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        began, self.lines = time.process_time(), set()
+        sys.settrace(self.trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            # A fixture that several tests share is set up in the first of them.
+            lines = self.lines.union(*(self.by_fixture.get(name, ()) for name in item.fixturenames))
+            self.by_test[item.nodeid] = time.process_time() - began, sorted(lines)
 
 
-def _changes(node: ast.AST) -> Iterator[str]:
-    """What may stand in a node's place."""
-    changed = copy.deepcopy(node)
-    if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in SWAPS:
-        changed.op = SWAPS[type(node.op)]()
-        yield f"({ast.unparse(changed)})"
-    elif isinstance(node, ast.Compare):
-        changed.ops[0] = SWAPS[type(node.ops[0])]()
-        yield f"({ast.unparse(changed)})"
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield f"({ast.unparse(node.operand)})"
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield repr(not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        yield repr(node.value + 1)
-    elif isinstance(node, ast.IfExp):
-        changed.test = ast.UnaryOp(ast.Not(), node.test)
-        yield f"({ast.unparse(changed)})"
-    elif isinstance(node, ast.If) and not isinstance(node.test, ast.Compare | ast.UnaryOp):
-        changed.test = ast.UnaryOp(ast.Not(), node.test)
-        yield ast.unparse(changed).replace("\n", "\n" + " " * node.col_offset)
-    elif isinstance(node, ast.AugAssign | ast.Raise) or (
-        isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant | ast.Yield | ast.YieldFrom)
-    ):
-        yield "pass"
+class Trials:
+    """In place of the one run of the tests, one for each mutant, in a fork of the process that has collected them."""
+
+    def __init__(self, place: Path, drawn: list[Mutant]) -> None:
+        self.place, self.drawn = place, drawn
+        self.outcomes: dict[Mutant, str] = {}
+        self.functions: list[FunctionType] = []
+        self.reached = Reached(place / "patlib")
+        sys.settrace(self.reached.trace)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session) -> bool | None:
+        sys.settrace(None)
+        at_import = set(self.reached.lines)
+        if (code := self._fork(None)) == "forked":
+            session.config.pluginmanager.register(self.reached)
+            session.config.add_cleanup(lambda: (self.place / "reached").write_text(json.dumps(self.reached.by_test)))
+            return None
+        if code != "SURVIVED":
+            pytest.exit(f"the tests fail without a mutant:\n{self._output()}", 1)
+        known = json.loads((self.place / "reached").read_text())
+        items = {item.nodeid: item for item in session.items}
+        self.functions = [
+            object for object in gc.get_objects()
+            if type(object) is FunctionType and object.__code__.co_filename.startswith(self.reached.library)
+        ]  # fmt: skip
+        gc.freeze()  # a collection in a fork would touch, and so copy, all memory
+        noticed: Counter[str] = Counter()
+        print(f"{len(items)} tests, {sum(seconds for seconds, _ in known.values()):.0f} s", flush=True)
+        for mutant in self.drawn:
+            file = str(self.place / mutant.path)
+            again = not mutant.called or (file, mutant.line) in at_import
+            own = f"test_{mutant.path.stem}.py"
+            # What runs at import is also seen by tests that call nothing of it.
+            naming = {
+                path for path in {item.path for item in session.items}
+                if again and re.search(rf"\b{mutant.path.stem}\b", path.read_text(encoding="utf-8"))
+            }  # fmt: skip
+            near = [
+                test for test, (_, lines) in known.items()
+                if items[test].path in naming
+                or any(path == file and (again or line == mutant.line) for path, line in lines)
+            ] or [test for test in known if own in test]  # fmt: skip
+            near.sort(key=lambda test: (-noticed[test], own not in test, known[test][0]))
+            if (outcome := self._fork(mutant, 10 + 4 * sum(known[test][0] for test in near))) == "forked":
+                if again or not self._patch(mutant):
+                    self._import_again(near)
+                session.items[:] = [items[test] for test in near]
+                return None
+            self.outcomes[mutant] = outcome
+            by = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", self._output(), re.MULTILINE)
+            noticed.update([by[1]] if by else [])
+            print(f"{outcome:9} {mutant}{'  by ' + by[1] if by else ''}", flush=True)
+        return True
+
+    def _fork(self, mutant: Mutant | None, seconds: float = 1e6) -> str:
+        """The outcome of the tests in a copy of this process: SURVIVED if all pass, noticed if one fails, else
+        TIMED OUT, of a mutant that may never end; in that copy itself, "forked"."""
+        if mutant:
+            (self.place / mutant.path).write_text(mutant.text, encoding="utf-8")  # for the processes that tests start
+        sys.stdout.flush()
+        if (process := os.fork()) == 0:
+            os.setpgid(0, 0)  # with what its tests start
+            output = os.open(self.place / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for stream in (1, 2):
+                os.dup2(output, stream)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(min(seconds, 1e6)), int(1e6)))
+            return "forked"
+        try:
+            ended, end = 0, time.monotonic() + 30 * seconds
+            while not ended and time.monotonic() < end:
+                time.sleep(0.02)
+                ended, status = os.waitpid(process, os.WNOHANG)
+            if not ended:
+                os.killpg(process, signal.SIGKILL)
+                _, status = os.waitpid(process, 0)
+            code = os.waitstatus_to_exitcode(status)
+            late = code in (-signal.SIGKILL, -signal.SIGXCPU)
+            return "TIMED OUT" if late else "noticed" if code else "SURVIVED"
+        finally:
+            if mutant:
+                shutil.copyfile(ROOT / mutant.path, self.place / mutant.path)
+
+    def _patch(self, mutant: Mutant) -> bool:
+        """Give the functions of the mutant's file its code; False if that cannot be."""
+        file, codes = str(self.place / mutant.path), [compile(mutant.text, str(self.place / mutant.path), "exec")]
+        for code in codes:
+            codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        new = {(code.co_qualname, code.co_firstlineno): code for code in codes}
+        if len(new) < len(codes):
+            return False
+        for function in self.functions:
+            if function.__code__.co_filename == file:
+                code = new[function.__code__.co_qualname, function.__code__.co_firstlineno]
+                if len(code.co_freevars) != len(function.__code__.co_freevars):
+                    return False
+                function.__code__ = code
+        return True
+
+    def _import_again(self, tests: list[str]) -> None:
+        """Forget the library and the tests, and run those tests; does not return."""
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(str(self.place)):
+                del sys.modules[name]
+        order = {test: place for place, test in enumerate(tests)}
+
+        class Chosen:
+            def pytest_collection_modifyitems(self, items) -> None:
+                items[:] = sorted((item for item in items if item.nodeid in order), key=lambda i: order[i.nodeid])
+
+        files = sorted({test.partition("::")[0] for test in tests})
+        _end(pytest.main([*OPTIONS, f"--basetemp={self.place / 'temporary'}", *files], plugins=[Chosen()]))
+
+    def _output(self) -> str:
+        return (self.place / "output").read_text(errors="replace")
 
 
-class Workplace:
-    """A copy of the library and its tests, in which one file at a time is changed."""
+def _end(code: int) -> None:
+    sys.stdout.flush()
+    os._exit(code)
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+
+def run(drawn: list[Mutant], tests: list[Path]) -> dict[Mutant, str]:
+    """The outcome of each mutant, printed as it comes."""
+    # Two versions of a file can have one size and one second: stored bytecode would be taken for that of either.
+    sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # a faster start
+    for name in HEAVY:
+        import_module(name)
+    with tempfile.TemporaryDirectory(prefix="patlib-mutants-") as folder:
+        place, parent = Path(folder), os.getpid()
         for entry in ROOT.iterdir():
             if entry.name in ("patlib", "tests"):
                 shutil.copytree(entry, place / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
             elif not entry.name.startswith("."):
                 (place / entry.name).symlink_to(entry)
-
-    def outcome(self, tests: list[str], seconds: float, mutant: Mutant | None = None) -> str:
-        """SURVIVED if all tests pass with a mutant in its file's place, noticed if one fails, else TIMED OUT.
-
-        A mutant that takes too long may never end, or the machine was busy: that says nothing about the tests.
-        """
-        if mutant is not None:
-            (self.place / mutant.path).write_text(mutant.text, encoding="utf-8")
-        try:
-            code = self._run(tests, seconds)
-            return "TIMED OUT" if code is None else "noticed" if code else "SURVIVED"
-        finally:
-            if mutant is not None:
-                shutil.copyfile(ROOT / mutant.path, self.place / mutant.path)
-
-    def _run(self, tests: list[str], seconds: float) -> int | None:
-        # A fork of this process has imported torch already, which takes longer than most tests.
-        process = os.fork()
-        if process == 0:
-            self._become_pytest(tests)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            ended, status = os.waitpid(process, os.WNOHANG)
-            if ended:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.05)
-        os.killpg(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        return None
-
-    def _become_pytest(self, tests: list[str]) -> None:
-        os.setpgid(0, 0)  # with what its tests start
-        try:
-            output = os.open(self.place / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for stream in (1, 2):
-                os.dup2(output, stream)
-            os.chdir(self.place)
-            sys.path.insert(0, str(self.place))
-            os.environ |= {"PYTHONPATH": str(self.place), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a faster start
-            code = import_module("pytest").main(["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", *tests])
-            library = sys.modules.get("patlib")
-            assert library is None or Path(library.__file__).is_relative_to(self.place), "the tests ran another copy"
-            sys.stdout.flush()
-            os._exit(int(code))
-        except BaseException as error:
-            print(repr(error), flush=True)
-            os._exit(100)
-
-
-def own_first(tests: list[Path], path: Path) -> list[str]:
-    """The test files, those named after a module first: they notice soonest."""
-    return [str(test) for test in sorted(tests, key=lambda test: test.stem != f"test_{path.stem}")]
+        os.chdir(place)
+        sys.path.insert(0, str(place))
+        os.environ["PYTHONPATH"] = str(place)
+        trials = Trials(place, drawn)
+        code = pytest.main([*OPTIONS, f"--basetemp={place / 'temporary'}", *map(str, tests)], plugins=[trials])
+        if os.getpid() != parent:
+            _end(code)
+        os.chdir(ROOT)
+        if code:
+            sys.exit(int(code))
+    return trials.outcomes
 
 
 def main() -> None:
@@ -189,27 +235,13 @@ def main() -> None:
     asked = parser.parse_args()
     os.chdir(ROOT)
     files = sorted(path for code in asked.code for path in ([code] if code.is_file() else code.rglob("*.py")))
-    tests = sorted(path for test in asked.tests for path in ([test] if test.is_file() else test.rglob("test_*.py")))
     every = [mutant for path in files for mutant in mutants(path, path.read_text(encoding="utf-8"))]
     drawn = random.Random(asked.seed).sample(every, min(asked.count, len(every)))
-    # Two versions of a file can have one size and one second: stored bytecode would be taken for that of either.
-    sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
-    for name in HEAVY:
-        import_module(name)
-    outcomes: dict[Mutant, str] = {}
-    with tempfile.TemporaryDirectory(prefix="patlib-mutants-") as place:
-        workplace = Workplace(Path(place))
-        began = time.monotonic()
-        if workplace.outcome([str(test) for test in tests], 1e6) != "SURVIVED":
-            sys.exit(f"the tests fail without a mutant:\n{(workplace.place / 'output.txt').read_text()}")
-        limit = 30 + 3 * (time.monotonic() - began)
-        print(f"{len(drawn)} of {len(every)} mutants of {len(files)} files, {time.monotonic() - began:.0f} s of tests")
-        for mutant in sorted(drawn, key=lambda mutant: (mutant.path, mutant.line)):
-            outcomes[mutant] = workplace.outcome(own_first(tests, mutant.path), limit, mutant)
-            print(f"{outcomes[mutant]:9} {mutant}", flush=True)
+    print(f"{len(drawn)} of {len(every)} mutants of {len(files)} files")
+    outcomes = run(sorted(drawn, key=lambda mutant: (mutant.path, mutant.line)), asked.tests)
     count = Counter(outcomes.values())
     print(f"\n{count['noticed']} of {len(drawn)} noticed, {count['TIMED OUT']} timed out; survivors:")
-    print(*(mutant for mutant in drawn if outcomes[mutant] == "SURVIVED"), sep="\n")
+    print(*(mutant for mutant, outcome in outcomes.items() if outcome == "SURVIVED"), sep="\n")
 
 
 if __name__ == "__main__":

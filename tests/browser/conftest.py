@@ -12,6 +12,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 # The sandbox needs rights that containers lack; the others keep Chromium itself off the network.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync", "--no-first-run", "--disable-quic"]
+PATIENCE = 500_000  # milliseconds on a machine busy with other things; on a quiet one all is done within a minute
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def listening(page: Page, *inside: str) -> Iterator[list[str]]:
     """Everything that goes wrong on a page: addresses that start otherwise than ``inside``, failures, errors."""
+    page.set_default_timeout(PATIENCE)
     problems: list[str] = []
     listeners = {
         "request": lambda it: None if it.url.startswith((*inside, "data:", "blob:")) else problems.append(it.url),

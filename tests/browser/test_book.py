@@ -57,7 +57,7 @@ def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
 
     for chart in page.locator(".vega-embed").all():
         drawing = chart.locator("canvas.marks, svg.marks").first
-        drawing.wait_for(timeout=10_000)
+        drawing.wait_for()
         slider = chart.locator("input[type=range]")
         if slider.count():
             before = drawing.evaluate(PICTURE)
@@ -65,8 +65,8 @@ def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
                 "it => { it.value = it.value > (+it.min + +it.max) / 2 ? it.min : it.max;"
                 " it.dispatchEvent(new Event('input')); it.dispatchEvent(new Event('change')); }"
             )
-            page.wait_for_timeout(500)
-            assert drawing.evaluate(PICTURE) != before, "moving the slider did not change the chart"
+            changed = f"([it, before]) => ({PICTURE})(it) !== before"
+            page.wait_for_function(changed, arg=[drawing.element_handle(), before])
 
     assert problems == []
 
@@ -78,7 +78,7 @@ def test_the_first_page_learns_when_it_is_started(browser: Browser) -> None:
         page.click("#live-reset")
         page.get_by_text("Ready.").wait_for()
         page.get_by_role("button", name="Start").click()
-        page.wait_for_function("() => +document.querySelector('[data-step=right]').textContent >= 10", timeout=120_000)
+        page.wait_for_function("() => +document.querySelector('[data-step=right]').textContent >= 10")
         page.get_by_role("button", name="Pause").click()
         assert problems == []
     page.close()
@@ -91,7 +91,7 @@ def chart(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Locator]
     with listening(page, "file:") as problems:
         page.goto((BOOK / PIXELS).as_uri(), wait_until="load")
         found = page.locator(".vega-embed", has=page.locator("select[name=method]"))
-        found.locator("canvas.marks").wait_for(timeout=10_000)
+        found.locator("canvas.marks").wait_for()
         yield found
         assert problems == []
     page.close()
@@ -118,6 +118,7 @@ def move(chart: Locator, name: str, value: str) -> None:
         value,
     )
     chart.page.wait_for_timeout(300)
+    chart.evaluate("async it => { await it.view.runAsync(); }")
 
 
 def test_the_explorer_computes_the_curve_and_the_shares(chart: Locator) -> None:
@@ -141,12 +142,10 @@ def test_the_explorer_computes_the_curve_and_the_shares(chart: Locator) -> None:
 
 
 def test_the_explorer_follows_the_theme(chart: Locator) -> None:
-    colours = []
-    for theme in ("light", "dark"):
+    for theme, ink in (("light", "#323232"), ("dark", "#ced6dd")):
         chart.page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-        chart.page.wait_for_timeout(300)
-        colours.append(chart.evaluate("it => it.view.signal('ink')"))
-    assert colours == ["#323232", "#ced6dd"]
+        inked = "([it, ink]) => it.view.signal('ink') === ink"
+        chart.page.wait_for_function(inked, arg=[chart.element_handle(), ink])
 
 
 @pytest.mark.parametrize("chart", [390, 1280], indirect=True)

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import listening
+from conftest import PATIENCE, listening
 from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 FAILED = "[data-mime-type='application/vnd.jupyter.error']"  # a cell's traceback
 NOTEBOOK = "06_adaptive_pixels.ipynb"
-PATIENCE = 500_000  # milliseconds on a machine busy with other things; on a quiet one all is done within a minute
 
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # else only the cells in view are built
@@ -56,7 +55,7 @@ def serving(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()  # it ends its kernels first
         try:
-            server.wait(20)
+            server.wait(120)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -75,7 +74,6 @@ def _wait_for(address: str, server: subprocess.Popen) -> None:
 
 def run_all(page: Page, lab: str) -> None:
     """Open the notebook, run its cells, and wait until the explorer is there."""
-    page.set_default_timeout(PATIENCE)
     page.goto(f"{lab}/lab/tree/{NOTEBOOK}?reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # before that, running would ask for a kernel

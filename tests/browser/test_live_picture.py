@@ -43,7 +43,6 @@ def learn(page: Page, side: str, steps: int) -> None:
     page.wait_for_function(
         "([side, steps]) => +document.querySelector(`[data-step=${side}]`).textContent >= steps",
         arg=[side, steps],
-        timeout=120_000,
     )
 
 

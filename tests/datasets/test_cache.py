@@ -116,7 +116,7 @@ def test_of_two_at_once_one_prepares_and_the_other_waits(
 
     monkeypatch.setattr(store, "_publish", publish_with_company)
     results.append(prepare_camvid(camvid_root))
-    second[0].join(timeout=20)
+    second[0].join(timeout=600)
     assert len(results) == 2 and left_overs(tmp_path) == ["camvid-6x8-official"]
     assert np.array_equal(results[0].splits["train"].masks, results[1].splits["train"].masks)
 

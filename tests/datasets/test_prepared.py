@@ -1,5 +1,6 @@
 """Preparing: what the arrays hold, when they are made anew, and what may be asked for."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,15 @@ def test_changed_source_files_are_noticed_and_prepared_again(camvid_root: Path, 
     after = prepare_camvid(camvid_root)
     assert not after.splits["train"].masks[1].any() and before.splits["train"].masks[1].any()
     assert left_overs(tmp_path) == ["camvid-6x8-official"]
+
+
+def test_a_source_file_of_the_same_size_and_another_time_is_noticed(camvid_root: Path) -> None:
+    path = one_image(camvid_root)[1]
+    before, facts = store.fingerprint(camvid.source(camvid_root / "camvid")), path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    assert store.fingerprint(camvid.source(camvid_root / "camvid")) != before
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert store.fingerprint(camvid.source(camvid_root / "camvid")) == before
 
 
 def test_what_an_earlier_format_wrote_is_prepared_again(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,12 @@ def test_val_is_a_tenth_of_train_and_test_is_left_alone(every: set[str], seed: i
     assert sorted(splits["train"] + splits["val"]) == sorted(every)
 
 
+def test_a_fraction_of_an_image_goes_to_the_later_part() -> None:
+    every = [str(number) for number in range(15)]  # 0.8 of them are 12, 0.9 are 13.5, and a tenth is 1.5
+    assert [len(part) for part in pooled(every, 0).values()] == [12, 1, 2]
+    assert [len(part) for part in val_from_train(every, [], 0).values()] == [14, 1, 0]
+
+
 @many
 @given(names, seeds)
 def test_only_names_and_seed_count(every: set[str], seed: int) -> None:

@@ -48,7 +48,7 @@ def main(config_json, folder, nice):
         if action == "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         (own / "unfinished").mkdir(exist_ok=True)
-        time.sleep(60)
+        time.sleep(600)
     elif action == "die":
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -56,7 +56,7 @@ def notes_its_gpu(config, folder):
     (folder / config.run_path / "began").write_text(text)
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=600):
     """Poll, because a slow machine takes its time; TimeoutError if it takes too long."""
     end = time.monotonic() + seconds
     while not condition():

@@ -77,8 +77,8 @@ def test_two_drivers_share_a_folder_and_repeat_nothing(tmp_path, monkeypatch):
     wait_until(lambda: all(noted(config, tmp_path) for config in CONFIGS))
     assert here.is_alive() and not cell.is_there(FIRST, tmp_path)
     (tmp_path / "go").touch()
-    here.join(60)
-    assert other.wait(60) == 0
+    here.join(600)
+    assert other.wait(600) == 0
     assert [len(noted(config, tmp_path)) for config in CONFIGS] == [1] * len(CONFIGS)
     assert noted(FIRST, tmp_path) == [str(other.pid)] and noted(SECOND, tmp_path) == [str(os.getpid())]
 

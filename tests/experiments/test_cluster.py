@@ -54,7 +54,7 @@ class Grid(threading.Thread):
             self.answer = error
 
     def wait(self):
-        self.join(60)
+        self.join(600)
         return self.answer
 
 

@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from tiny_run import TINY
 
 from patlib.experiments import grids
-from patlib.losses import LOSSES
+from patlib.losses import BLV, LOSSES
 from patlib.trainer.config import RunConfig
 
 
@@ -34,6 +36,37 @@ def test_tables_2_and_3_have_the_papers_rows():
     assert rows[:4] == [("CE", "UNet"), ("CE", "AttUNet"), ("CE", "UNet++"), ("Focal (gamma = 2)", "UNet")]
     assert len(rows) == 21 and not any("BMS" in row for row in rows)
     assert [cell.row for cell in grids.GRIDS["table3"]][3:5] == [("SegNet", "T = 50"), ("UNet", "T = 5")]
+
+
+NUMBER_OF = {
+    "gamma": "gamma", "mu": "max_margin", "s": "scale", "sigma": "sigma", "T": "T",
+}  # fmt: skip
+"""The symbols in the rows' names, and the settings that they stand for."""
+
+
+@pytest.mark.parametrize("name", [name for name in grids.GRIDS if name != "attribution"])
+def test_a_row_is_made_with_the_method_network_and_numbers_that_it_names(name):
+    losses = {loss.label: key for key, loss in LOSSES.items()}
+    networks = {label: key for key, label in grids.NETWORKS.items()}
+    for cell in grids.GRIDS[name]:
+        words, stated = re.split(r" \(|, |\)", ", ".join(cell.row)), {"loss": "pat"}
+        for word in words:
+            if word in losses:
+                stated["loss"] = losses[word]
+            elif word in networks:
+                stated["model"] = networks[word]
+            elif word.lower() in BLV.laws:
+                stated["law"] = word.lower()
+            elif number := re.fullmatch(r"(\w+) = ([\d.]+)", word):
+                stated[NUMBER_OF[number[1]]] = float(number[2])
+        if name == "scale":
+            stated["max_margin"] = 0.5  # the paper's default, which its rows do not name
+        assert cell.settings == stated, cell.row
+
+
+def test_the_arms_and_our_own_sweep_are_at_temperatures_that_the_chapters_name():
+    assert {(cell.settings["loss"], cell.settings["T"]) for cell in grids.ARMS} == {("pat", 20.0)}
+    assert [cell.settings["T"] for cell in grids.GRIDS["wide_temperature"]] == [0.1, 0.5, 1, 5, 20, 50]
 
 
 @pytest.mark.parametrize("name", grids.GRIDS)

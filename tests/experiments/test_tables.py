@@ -59,6 +59,14 @@ def test_scores_come_from_the_confusion_matrix(tiny_run):
     assert (scores["cross_entropy"], scores["released_miou"]) == (measured["cross_entropy"], measured["released_miou"])
 
 
+@pytest.mark.parametrize("place", [("first", "test"), ("best", "dusk")])
+def test_a_checkpoint_or_split_that_a_record_lacks_is_named_with_those_it_has(place, tiny_run):
+    with pytest.raises(
+        ValueError, match=r"'(first|dusk)'.*checkpoints (best|last), (best|last), and splits train, val"
+    ):
+        tables.scores_of(tiny_run[1], *place)
+
+
 def test_an_older_record_without_the_released_mean_iou_is_read(tiny_run):
     record = copy.deepcopy(tiny_run[1])
     del record["checkpoints"]["best"]["splits"]["test"]["released_miou"]
@@ -112,6 +120,8 @@ def test_summary_gives_mean_and_spread_over_seeds(two_methods):
     assert table.loc["CE", "cross-entropy, nats"] == "9.000 ± 0.000"
     assert table.loc["CE", "seeds"] == 3
     assert table.loc["BMS", "mIoU %"] == "not run"
+    spread = [tables.mean_and_sd(pd.DataFrame({"pixel_acc": values}), "pixel_acc") for values in ([1, 3], [1])]
+    assert spread == ["2.00 ± 1.41", "1.00"]
 
 
 def test_the_paper_stands_beside_ours_with_the_difference(two_methods):
@@ -139,6 +149,7 @@ def scores_by_seed(**methods):
 def test_only_a_clear_winner_is_bold(two_methods):
     assert tables.clear_winner(two_methods, "pixel_acc") == PAT
     assert tables.clear_winner(two_methods, "cross_entropy") == PAT  # lower is better
+    assert tables.clear_winner(two_methods, "dice_err") == PAT
     close = two_methods.copy()
     close.loc[(*PAT, 0), "pixel_acc"] = 60  # PAT now loses one seed of three
     assert tables.clear_winner(close, "pixel_acc") is None
@@ -212,19 +223,22 @@ def test_the_caption_of_camvid_and_of_mixed_runs_says_so(monkeypatch, tiny_run):
 
 def test_export_to_csv_and_latex(two_methods, tmp_path):
     table = paper_beside_ours("table1", two_methods, "OxfordPetIII")
-    path = tables.export(tmp_path / "a" / "t.csv", two_methods, table)
+    path = tables.export(tmp_path / "a" / "b" / "t.csv", two_methods, table)
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     assert rows[0][1] == "mIoU %" and any(row[0] == "CE" and "70.00 ± 9.54" in row for row in rows)
     text = tables.export(tmp_path / "t.tex", two_methods, table).read_text()
     assert r"\toprule" in text
-    assert r"mIoU \%" in text and r"\bfseries" in text
+    assert r"mIoU \%" in text
+    assert [line.startswith("PAT") for line in text.splitlines() if r"\bfseries" in line] == [True]
     with pytest.raises(ValueError, match=r"as \.csv or \.tex; got 't\.xlsx'"):
         tables.export(tmp_path / "t.xlsx", two_methods, table)
 
 
 def test_the_protocol_says_at_which_scale(tiny_run):
-    text = tables.protocol_of(tiny_run[1])
-    assert "synthetic at 16x20" in text and "segnet width 2, 2 epochs, batch 4" in text
+    assert tables.protocol_of(tiny_run[1]) == (
+        "synthetic at 16x20 (height x width; 10 train, 3 val, 3 test images; default split, data seed 0), segnet width "
+        "2, 2 epochs, batch 4, Adam 0.001 cosine, fp32, mirrored at random"
+    )
     record = copy.deepcopy(tiny_run[1])
     record["config"] |= {"void_class": True, "released_head": True}
     own = copy.deepcopy(tiny_run[1])

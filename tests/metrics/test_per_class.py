@@ -54,6 +54,7 @@ def test_a_plot_shows_the_rows_as_shares_with_the_names_of_the_classes():
     shown = axes.images[0].get_array()
     assert shown[:2].tolist() == [[0.75, 0.25, 0], [pytest.approx(1 / 3), pytest.approx(2 / 3), 0]]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["road", "sky", "pole"]
+    assert {text.get_rotation() for text in axes.get_xticklabels()} == {90}
     other, own = plt.subplots()
     assert filled().plot(torch.eye(3), ax=own) == (other, own)
     assert own.images[0].get_array().tolist() == torch.eye(3).tolist()

@@ -243,7 +243,6 @@ def sum_over_processes(rank: int, folder: str) -> None:
 # Forked, because two fresh interpreters spend ten seconds on importing torch.
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forking is reliable on Linux only")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-@pytest.mark.timeout(60)
 def test_two_processes_share_one_confusion_matrix(tmp_path: Path) -> None:
     torch.multiprocessing.start_processes(sum_over_processes, (str(tmp_path),), nprocs=2, start_method="fork")
     expected = scores(*random_split(0), class_pixels=[9, 7, 5, 3, 1])

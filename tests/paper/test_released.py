@@ -76,6 +76,13 @@ def test_pat_weighs_by_its_tempered_probability(batch, tau, exponent):
     assert released.released_pat(*batch, tau, exponent).item() == pytest.approx(total / (24 * L), rel=1e-12)
 
 
+def test_what_is_not_given_is_as_in_the_loss_called_inap(batch):
+    assert torch.equal(released.released_pat(*batch), released.released_pat(*batch, 1.0, 1.0))
+    assert released.released_pat_weight(torch.tensor(0.5)).item() == pytest.approx(math.exp(0.5) / 2)
+    assert torch.equal(released.released_focal(*batch), released.released_focal(*batch, 2.0))
+    assert released.released_ldam_margins(batch[1], L).max().item() == pytest.approx(0.5)
+
+
 def test_pat_lets_the_gradient_flow_through_its_weight(batch):
     logits, target = batch
     assert torch.autograd.gradcheck(lambda x: released.released_pat(x, target, 2.0), logits.requires_grad_())

@@ -4,12 +4,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from group_processes import processes_of, wait_until
 from group_run import run
 from safetensors.torch import load_file
 
@@ -87,8 +87,8 @@ def test_a_process_that_is_killed_is_not_hidden_by_what_the_others_say(own_cache
     config = RunConfig(**{**TINY, "epochs": 100000})
 
     def kill_one():
-        _wait(lambda: (tmp_path / "run" / FOLDER / "state.safetensors").exists())
-        os.kill(int(_processes_of(tmp_path / "run")[0]), signal.SIGKILL)
+        wait_until(lambda: (tmp_path / "run" / FOLDER / "state.safetensors").exists())
+        os.kill(int(processes_of(tmp_path / "run")[0]), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
     killer.start()
@@ -128,29 +128,8 @@ def test_a_group_stops_when_the_process_that_started_it_is_killed(own_cache, tmp
     )
     folder = tmp_path / "killed"
     parent = subprocess.Popen([sys.executable, "-c", code, str(folder)])
-    _wait(lambda: (folder / FOLDER / "state.safetensors").exists())
-    assert len(_processes_of(folder)) == 2
+    wait_until(lambda: (folder / FOLDER / "state.safetensors").exists())
+    assert len(processes_of(folder)) == 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    _wait(lambda: not _processes_of(folder))
-
-
-def _processes_of(folder):
-    """Ids of the running processes of the group that trains into a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-            asked = Path(os.fsdecode(words[-2])) / "group.json" if b"patlib.trainer.rank" in words else None
-            if asked and json.loads(asked.read_text())["folder"] == str(folder.resolve()):
-                found.append(path.parent.name)
-        except OSError:  # it has ended
-            continue
-    return found
-
-
-def _wait(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.2)
+    wait_until(lambda: not processes_of(folder))

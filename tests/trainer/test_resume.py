@@ -7,11 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from itertools import count
 
 import pytest
 import torch
+from group_processes import processes_of, wait_until
 from safetensors.torch import load_file
 from tiny_run import TINY
 from torch import nn
@@ -228,7 +228,7 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_one_left_alone(devices, 
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            time.sleep(0.5 * (devices - 1))  # a group ends with its parent
+            wait_until(lambda: not processes_of(tmp_path / "killed"))  # a group ends with its parent
             continue
         finally:
             process.stdout.close()
