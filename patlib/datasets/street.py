@@ -7,7 +7,7 @@ look like poles; a cyclist's upper body is a person's. Light, haze, shadows and 
 Only additions, multiplications, divisions and comparisons are used, so that a seed gives the same bytes on every
 machine: `sin`, `exp` and sums may differ in the last bit from one processor to the next.
 
-`street_canvas.py` has the empty picture, and the shapes that everything is made of.
+`street_canvas.py` has the empty picture, and the shapes that everything is made of; `street_colours.py` the colours.
 """
 
 from __future__ import annotations
@@ -18,21 +18,9 @@ import numpy as np
 
 from patlib.datasets.spec import IGNORE_INDEX
 from patlib.datasets.street_canvas import ALL, COLUMNS, HEIGHT, ROWS, WIDTH, Area, Canvas, box, disc, window_of
+from patlib.datasets.street_colours import BARK, DARK, GREENS, GREYS, PAINTS, RED, SKIES, SKINS, WHITE
 
 SKY, BUILDING, ROAD, SIDEWALK, VEGETATION, CAR, POLE, SIGN, PERSON, BICYCLIST = range(10)
-
-
-def _colours(codes: str) -> np.ndarray:
-    """(K, 3) RGB in 0..1 from hexadecimal codes."""
-    return np.array([list(bytes.fromhex(code)) for code in codes.split()], dtype=np.float32) / 255
-
-
-PAINTS = _colours("b4553c d9c7a0 8f8f8a 6f7f94 c9a66b e4ded2 7a3b33 46506b a9b9c4 c43a31 2f5f9e d8b13a 56634a")
-SKIES = _colours("8fbfe6 b9cfdd c4c6c6 e7c9a4 a5b5d6")
-GREENS = _colours("4f7a35 6d8a3c 8a8446 3d6344 a07a3a")
-GREYS = _colours("6d6b6e 7d7a76 8b8985 9c978d 5d5f66")
-SKINS = _colours("f0c8a0 c68e63 8a5a3c 5a3a28")
-DARK, WHITE, RED, BARK = _colours("2a2a30 f2f0ea cc2019 6b6157")
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -99,6 +87,7 @@ class Scene(Canvas):
         np.copyto(self.mask[window], np.uint8(label), where=inside)
 
     def draw_sky(self) -> None:
+        """The sky, paler towards the horizon, with clouds in some scenes."""
         fade = np.clip(ROWS / self.horizon, 0, 1)[..., None]
         clear = self.sky * (1 - 0.35 * fade) + WHITE * 0.35 * fade
         clouds = np.clip(self.cloud(5) + 0.5 * self.coarse + self.rng.uniform(-0.6, 0.4), 0, 1)[..., None]
@@ -106,6 +95,7 @@ class Scene(Canvas):
         self.paint((ALL, np.ones((HEIGHT, WIDTH), dtype=bool)), cloudy, SKY)
 
     def draw_ground(self) -> None:
+        """A hedge at the horizon, the sidewalks, and the road with its marks and the shade on it."""
         stain = 0.05 * self.cloud(9)[..., None]
         hedge = ROWS > self.horizon - HEIGHT * (0.05 + 0.04 * self.coarse)
         self.paint((ALL, hedge), self.pick(GREENS) + stain + 0.12 * self.fine[..., None], VEGETATION, 0.3)
@@ -141,6 +131,7 @@ class Scene(Canvas):
             x += width
 
     def draw_windows(self, window: tuple[slice, slice], front: np.ndarray, near: float) -> None:
+        """Rows of windows on a front, which are labelled as the wall that they are in."""
         wide, high = self.rng.uniform(6, 9) * (0.6 + near), self.rng.uniform(7, 11) * (0.6 + near)
         share_x, share_y = self.rng.uniform(0.35, 0.65), self.rng.uniform(0.35, 0.65)
         columns = (COLUMNS[:, window[1]] - window[1].start) % wide < share_x * wide
@@ -182,6 +173,7 @@ class Scene(Canvas):
         )
 
     def draw_tree(self, x: float, y: float, metre: float, near: float) -> None:
+        """A trunk that stands at (x, y), and a ragged crown on it."""
         tall = self.rng.uniform(3.5, 8) * metre
         bark = BARK * self.rng.uniform(0.7, 1.3)
         self.paint(box(x - 0.12 * metre, y - tall, 0.24 * metre, tall), bark, VEGETATION, near)
@@ -191,6 +183,7 @@ class Scene(Canvas):
         self.paint((window, inside), leaves, VEGETATION, near)
 
     def draw_car(self, x: float, y: float, metre: float, near: float) -> None:
+        """A car seen from in front, from behind or, twice as wide, from the side; its shadow belongs to the road."""
         wide, tall = self.rng.uniform(1.7, 2.1) * metre, self.rng.uniform(1.35, 1.8) * metre
         if self.rng.random() < 0.35:
             wide *= 2
@@ -207,6 +200,7 @@ class Scene(Canvas):
             self.paint(box(x + side * wide, y - 0.5 * tall, 0.14 * wide, 0.12 * tall), lamp, CAR, near)
 
     def draw_pole(self, x: float, y: float, metre: float, near: float) -> None:
+        """A lamp post, in some cases with an arm."""
         tall, thick = self.rng.uniform(3.5, 7) * metre, max(self.thinnest, self.rng.uniform(0.1, 0.18) * metre)
         grey = self.pick(self.metal) * self.rng.uniform(0.6, 1.2)
         self.paint(box(x, y - tall, thick, tall), grey, POLE, near)
@@ -215,6 +209,7 @@ class Scene(Canvas):
             self.paint(box(x if x < self.vanishing else x - arm, y - tall, arm, thick), grey, POLE, near)
 
     def draw_sign(self, x: float, y: float, metre: float, near: float, label: int = SIGN) -> None:
+        """A round or square sign on a thin pole."""
         tall, thick = self.rng.uniform(2.2, 3) * metre, max(self.thinnest, 0.09 * metre)
         self.paint(box(x - thick / 2, y - tall, thick, tall), self.pick(self.metal), POLE, near)
         outer, round_ = self.rng.uniform(0.34, 0.55) * metre, self.rng.random() < 0.5
@@ -224,6 +219,7 @@ class Scene(Canvas):
             self.paint(disc(x, y - tall, radius, radius) if round_ else square, colour, label, near)
 
     def draw_person(self, x: float, y: float, metre: float, near: float) -> None:
+        """Somebody who stands at (x, y)."""
         tall, trousers = self.rng.uniform(1.5, 1.85) * metre, self.pick(self.clothes) * 0.6
         for side in (-0.1, 0.02):
             self.paint(box(x + side * tall, y - 0.48 * tall, 0.09 * tall, 0.48 * tall), trousers, PERSON, near)
@@ -238,6 +234,7 @@ class Scene(Canvas):
         self.draw_upper_body(x, y - 0.1 * metre, 1.7 * metre, label, near)
 
     def draw_upper_body(self, x: float, y: float, tall: float, label: int, near: float) -> None:
+        """The chest and head of a person or a bicyclist, as the label says."""
         self.paint(disc(x, y - 0.64 * tall, 0.14 * tall, 0.22 * tall), self.pick(self.clothes), label, near)
         self.paint(disc(x, y - 0.92 * tall, 0.07 * tall, 0.08 * tall), self.pick(SKINS), label, near)
 

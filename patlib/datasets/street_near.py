@@ -9,7 +9,8 @@ the most probable class. A loss that weighs rare classes more names them all the
 
 from __future__ import annotations
 
-from patlib.datasets.street import BICYCLIST, BUILDING, GREYS, PAINTS, PERSON, SIGN, Plan, Scene
+from patlib.datasets.street import BICYCLIST, BUILDING, PERSON, SIGN, Plan, Scene
+from patlib.datasets.street_colours import GREYS, PAINTS
 
 RARE = 0.42
 """The share of the boards that are signs, and of the people with a bicycle who ride it."""

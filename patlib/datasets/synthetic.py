@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from patlib.datasets import street, street_near
+from patlib.datasets import street, street_canvas, street_colours, street_near
 from patlib.datasets.sources import Item, Pair, Source
 from patlib.datasets.spec import DatasetSpec
 
@@ -60,7 +60,8 @@ def source(root: Path, protocol: str, seed: int) -> Source:
         for number, (split, count) in enumerate(COUNTS.items())
     }
     # The drawing code is the source: when it changes, what was prepared from it is out of date.
-    code = (Path(__file__), Path(street.__file__), Path(street_near.__file__))
+    modules = (street, street_canvas, street_colours, street_near)
+    code = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
     return Source(Path(__file__).parent, code, splits)
 
 
