@@ -42,6 +42,9 @@ def window_of(left: float, top: float, right: float, bottom: float) -> tuple[sli
 class Canvas:
     """One picture in the making, (H, W, 3) in 0..1, with the label of every pixel, and its supply of chance."""
 
+    noise = (0.03, 0.1)
+    """How strong the grain is at least and at most."""
+
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.image = np.zeros((HEIGHT, WIDTH, 3), dtype=np.float32)
@@ -70,5 +73,5 @@ class Canvas:
         seen = self.image * light * (1 - 0.3 * corner) * (1 + 0.08 * self.cloud(4)[..., None])
         # The sum of two uniform draws is close enough to Gaussian noise, and needs no exp.
         grain = self.rng.random((2, HEIGHT, WIDTH, 3), dtype=np.float32)
-        seen += 2 * self.rng.uniform(0.03, 0.1) * (grain[0] + grain[1] - 1)
+        seen += 2 * self.rng.uniform(*self.noise) * (grain[0] + grain[1] - 1)
         return (np.clip(seen, 0, 1) * 255 + 0.5).astype(np.uint8)
