@@ -6,7 +6,7 @@ With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
 The code released with the PAT paper averages over batches and scores the first three classes only; that number is
-not comparable with this one, and has a class of its own: :class:`ReleasedMeanIoU`.
+not comparable with this one, and has a class of its own: :class:`~patlib.metrics.ReleasedMeanIoU`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from patlib.metrics.checks import check_classes, check_labels, is_logits
+from patlib.metrics.drawing import draw_bars, draw_confusion
 from patlib.metrics.scores import confusion_scores, frequency_groups
 
 if TYPE_CHECKING:
@@ -63,13 +65,7 @@ class SegmentationMetrics(Metric):
         self, num_classes: int, ignore_index: int = 255, class_pixels: Sequence[float] | Tensor | None = None
     ) -> None:
         super().__init__()
-        if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
-        if num_classes > ignore_index == 255:
-            raise ValueError(
-                f"ignore_index 255 is one of the {num_classes} classes, and its pixels would count nowhere: give the "
-                "label that is to be ignored, such as -1"
-            )
+        check_classes(num_classes, ignore_index)
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.groups = frequency_groups(class_pixels, num_classes) if class_pixels is not None else {}
@@ -86,7 +82,7 @@ class SegmentationMetrics(Metric):
         Logits also feed the cross-entropy. Raises ValueError for labels that are not of an integer type, for shapes
         that do not fit and, on the CPU, for a label that is neither a class nor ``ignore_index``.
         """
-        from_logits = _is_logits(predictions, target)
+        from_logits = is_logits(predictions, target)
         expected = (target.shape[0], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
         if target.ndim != 3 or predictions.shape != expected:
             raise ValueError(
@@ -97,8 +93,8 @@ class SegmentationMetrics(Metric):
         valid = target != self.ignore_index
         truth = target.masked_fill(~valid, 0)
         labels = predictions.argmax(1) if from_logits else predictions.long().masked_fill(~valid, 0)
-        _check_labels("target", truth, self.num_classes, self.ignore_index)
-        _check_labels("predicted", labels, self.num_classes, self.ignore_index)
+        check_labels("target", truth, self.num_classes, self.ignore_index)
+        check_labels("predicted", labels, self.num_classes, self.ignore_index)
         # Adding 0 or 1 per pixel keeps shapes static; bincount would read its largest index back to the host.
         # Labels on a GPU are not read back to be checked: a predicted one out of range goes to a cell out of range,
         # where the kernel stops, and not to another class's.
@@ -155,23 +151,24 @@ class SegmentationMetrics(Metric):
         return frame.assign(pixels=self._summed().sum(1).numpy()).rename_axis(index="class")
 
     def plot(self, val: Tensor | None = None, ax: Any = None, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
-        """Draw the confusion matrix, each row as shares of its true pixels; returns the figure and its axes.
+        """Draw the confusion matrix, each row as shares of its true pixels, or a bar for each class.
 
-        As torchmetrics has it, the matrix ``val`` (L,L) is drawn if it is given, and otherwise what was counted so far;
-        on the Matplotlib axes ``ax`` if they are given, and otherwise on a new figure. The row of a class without a
-        pixel is empty. Needs Matplotlib.
+        The convention is that of torchmetrics: ``val`` is drawn if it is given, and otherwise what was counted so far,
+        on the Matplotlib axes ``ax`` if they are given, and otherwise on a new figure; the figure and its axes are
+        returned. A matrix ``val`` (L,L) is drawn as a confusion matrix, where the row of a class without a pixel is
+        empty; scores ``val`` (L,), such as ``compute()["iou"]``, as bars from 0 to 1. ``labels`` (L,) names the
+        classes. Raises ValueError for other shapes. Needs Matplotlib.
         """
-        import matplotlib.pyplot as plt
-
-        figure, ax = plt.subplots(layout="constrained") if ax is None else (ax.figure, ax)
-        confusion = self._finite_confusion() if val is None else val.detach().cpu().double()
-        image = ax.imshow((confusion / confusion.sum(1, keepdim=True)).numpy(), cmap="Blues", vmin=0, vmax=1)
-        places, names = range(self.num_classes), self._names(labels)
-        ax.set_xticks(places, names, rotation=90)
-        ax.set_yticks(places, names)
-        ax.set(xlabel="predicted class", ylabel="true class")
-        figure.colorbar(image, ax=ax, label="share of the true class's pixels")
-        return figure, ax
+        names = self._names(labels)
+        val = self._finite_confusion() if val is None else val.detach().cpu().double()
+        if val.shape == (self.num_classes,):
+            return draw_bars(val, names, ax)
+        if val.shape != (self.num_classes, self.num_classes):
+            raise ValueError(
+                f"val must be a matrix ({self.num_classes}, {self.num_classes}) or scores ({self.num_classes},), "
+                f"got {tuple(val.shape)}"
+            )
+        return draw_confusion(val, names, ax)
 
     def _summed(self) -> Tensor:
         """The confusion matrix (L,L) int64 on the CPU, of all processes."""
@@ -187,77 +184,3 @@ class SegmentationMetrics(Metric):
         if classes is not None and len(classes) != self.num_classes:
             raise ValueError(f"give {self.num_classes} class names, one a class; got {len(classes)}")
         return list(range(self.num_classes)) if classes is None else list(classes)
-
-
-class ReleasedMeanIoU(Metric):
-    r"""What the code released with the PAT paper reports as mIoU, for comparison with numbers that may come from it.
-
-    In each batch: the mean IoU over those of the classes 0, 1 and 2 that occur in its labels, where a prediction of any
-    other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
-    on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
-    void as a class; a batch without any of the three is left out too. Logits that are NaN or plus infinity at a
-    labelled pixel make it NaN.
-    """
-
-    full_state_update = False
-    higher_is_better = True
-    total: Tensor
-    batches: Tensor
-
-    def __init__(self, ignore_index: int = 255) -> None:
-        super().__init__()
-        self.ignore_index = ignore_index
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("batches", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, predictions: Tensor, target: Tensor) -> None:
-        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
-
-        Raises ValueError for labels that are not of an integer type, and for shapes that do not fit.
-        """
-        from_logits = _is_logits(predictions, target)
-        shape = predictions.shape[:1] + predictions.shape[2:] if from_logits else predictions.shape
-        if target.ndim != 3 or predictions.ndim != 3 + from_logits or shape != target.shape:
-            raise ValueError(
-                "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
-                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
-            )
-        labels = predictions.argmax(1) if from_logits else predictions
-        valid = target != self.ignore_index
-        classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
-        true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
-        predicted = ((labels == classes) & valid).flatten(1)
-        present = true.any(1)
-        iou = (true & predicted).sum(1) / (true | predicted).sum(1).clamp_min(1)
-        mean = (iou * present).sum() / present.sum().clamp_min(1)
-        if from_logits:
-            mean = mean.where((predictions.amax(1).isfinite() | ~valid).all(), torch.nan)
-        self.total += mean
-        self.batches += present.any()
-
-    def compute(self) -> Tensor:
-        """The mean over batches, a fraction in [0, 1]; NaN if no batch had one of the three classes."""
-        return self.total / self.batches
-
-
-def _is_logits(predictions: Tensor, target: Tensor) -> bool:
-    """Whether predictions are logits and not labels; ValueError for labels that are not of an integer type."""
-    for name, value in {"predictions": predictions, "target": target}.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
-        if value.dtype == torch.bool or value.is_complex():
-            raise ValueError(f"{name} must hold integer labels{', or logits' * (name == 'predictions')}: {value.dtype}")
-    if target.is_floating_point():
-        raise ValueError(f"target must hold integer labels, got {target.dtype}")
-    return predictions.is_floating_point()
-
-
-def _check_labels(what: str, labels: Tensor, num_classes: int, ignore_index: int) -> None:
-    if labels.device.type != "cpu" or labels.numel() == 0:
-        return
-    low, high = (int(bound) for bound in torch.aminmax(labels))
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{what} label {low if low < 0 else high} is neither a class (0..{num_classes - 1}) "
-            f"nor the ignore label {ignore_index}"
-        )
