@@ -67,11 +67,10 @@ def count_labels(labels: Tensor, valid: Tensor, num_classes: int) -> Tensor:
 
 
 def value_of_label(values: Tensor, labels: Tensor) -> Tensor:
-    """The value of each pixel's class (N,H,W), from values (L,) for all images or (N,L) of each, and labels (N,H,W)."""
-    if torch.compiler.is_compiling():
-        spread = values.view(-1, values.shape[-1], *[1] * (labels.ndim - 1))
-        return torch.where(is_label(labels, values.shape[-1]), spread, 0).sum(1)
-    return values.expand(len(labels), -1).gather(1, labels.flatten(1)).view_as(labels)
+    """The value of each pixel's class (N,H,W), from values (L,) and labels (N,H,W)."""
+    if torch.compiler.is_compiling():  # in the loop over classes that the loss has anyway, for the reasons of is_label
+        return torch.where(is_label(labels, len(values)), values.view(1, -1, *[1] * (labels.ndim - 1)), 0).sum(1)
+    return values.expand(len(labels), -1).gather(1, labels.flatten(1)).view_as(labels)  # thrice as fast as indexing
 
 
 def is_label(labels: Tensor, num_classes: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from patlib.losses.base import PixelLoss
 from patlib.losses.checks import check_number
-from patlib.losses.counting import count_labels, value_of_label
+from patlib.losses.counting import count_labels
 
 
 class CrossEntropy(PixelLoss):
@@ -132,7 +132,7 @@ class PAT(PixelLoss):
             share = sizes.to(nll.dtype).reciprocal()  # (N,L): divided before it is spread over the pixels
             if self.alpha != 1:
                 share = share**self.alpha
-            weight = weight * value_of_label(share, labels)
+            weight = weight * share.gather(1, labels.flatten(1)).view_as(labels)
         return weight
 
     def normaliser(self, valid: Tensor) -> Tensor:
