@@ -13,9 +13,10 @@ from patlib.losses.checks import ClassPixels, check_number
 
 
 class BLV(PixelLoss):
-    r"""Balancing logit variation (Wang et al. 2023): in training, mean cross-entropy of
-    :math:`x^c+|\delta|\,f_c/\max f`, :math:`f_c=\log\sum n-\log n_c`, :math:`\delta` clipped to [-1, 1] and drawn anew
-    for every pixel and class. In ``eval()`` it is plain cross-entropy.
+    r"""Balancing logit variation (Wang et al. 2023): mean cross-entropy of :math:`x^c+|\delta|\,f_c/\max f`.
+
+    Here :math:`f_c=\log\sum n-\log n_c`, and the noise :math:`\delta` is clipped to [-1, 1] and drawn anew for every
+    pixel and class. In ``eval()`` there is no noise, and the loss is plain cross-entropy.
 
     ``law`` "gaussian" is the authors' N(0, sigma). They give no other; the PAT paper names two more without a formula,
     read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
@@ -55,6 +56,7 @@ class BLV(PixelLoss):
         self.register_buffer("variation", rarity / rarity.max(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The logits (N,L,H,W) with noise in training, and as they are in ``eval()``."""
         if not self.training:
             return logits
         # Compiled for a CPU, noise would be drawn number by number, which takes twice as long as the whole eager loss.
