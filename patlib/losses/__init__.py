@@ -43,8 +43,9 @@ from typing import Any
 from patlib.losses.base import PixelLoss
 from patlib.losses.checks import ClassPixels
 from patlib.losses.counting import count_class_pixels, mask_sizes
-from patlib.losses.frequency import BLV, LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
+from patlib.losses.frequency import LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
 from patlib.losses.pixelwise import PAT, CrossEntropy, Focal
+from patlib.losses.variation import BLV
 
 __all__ = [
     "BLV",

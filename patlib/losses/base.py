@@ -54,12 +54,29 @@ class _CompiledCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         logits, target, largest, log_sum = ctx.saved_tensors
         p = (logits - largest - log_sum).exp()
-        return torch.where(is_label(target, logits.shape[1]), p - 1, p) * gradient.unsqueeze(1), None, None
+        gradient = _computed_once(gradient).unsqueeze(1)
+        return torch.where(is_label(target, logits.shape[1]), p - 1, p) * gradient, None, None
+
+
+@torch.library.custom_op("patlib::computed_once", mutates_args=())
+def _computed_once(values: Tensor) -> Tensor:
+    """A copy that the compiler cannot look through: it would compute a pixel's weight anew for each class."""
+    return values.clone()
+
+
+@_computed_once.register_fake
+def _shape_of_computed_once(values: Tensor) -> Tensor:
+    return torch.empty_like(values)
 
 
 def compute_dtype(logits: Tensor) -> torch.dtype:
     """float32, or float64 for float64 logits: in half precision 1/S of a large mask underflows to 0."""
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+def per_class(values: Tensor, logits: Tensor) -> Tensor:
+    """One number a class (L,) as (1,L,1,1), or with as many dimensions as the logits have, in their precision."""
+    return values.to(compute_dtype(logits)).view(1, -1, *[1] * (logits.ndim - 2))
 
 
 class PixelLoss(nn.Module):

@@ -1,4 +1,4 @@
-"""Losses that know the class frequencies of the training set: CB, CBFocal, BMS, LDAM and BLV."""
+"""Losses that know the class frequencies of the training set: CB, CBFocal, BMS and LDAM."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from patlib.losses.base import PixelLoss, compute_dtype
+from patlib.losses.base import PixelLoss, compute_dtype, per_class
 from patlib.losses.checks import ClassPixels, check_number, check_strength
+from patlib.losses.counting import value_of_label
 from patlib.losses.pixelwise import focal_factor
 
 BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N training pixels if not given."
@@ -77,7 +78,7 @@ class ClassBalanced(PixelLoss):
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         """:math:`w_y` (N,H,W)."""
-        return self.class_weights.to(nll.dtype)[labels]
+        return value_of_label(self.class_weights.to(nll.dtype), labels)
 
 
 class ClassBalancedFocal(ClassBalanced):
@@ -147,7 +148,7 @@ class BalancedSoftmax(PixelLoss):
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
         r""":math:`x^c+\log\pi_c` (N,L,H,W)."""
-        return logits + _per_class(self.log_prior, logits)
+        return logits + per_class(self.log_prior, logits)
 
 
 class LDAM(PixelLoss):
@@ -192,66 +193,5 @@ class LDAM(PixelLoss):
         logits = logits.to(compute_dtype(logits))
         # A softmax sees differences alone; scaling those to the largest logit cannot overflow to plus infinity.
         scaled = (logits - logits.detach().amax(1, keepdim=True)).mul_(self.scale)
-        margins = (self.scale * self.margins).to(scaled.dtype)[labels]
-        return scaled.scatter_add_(1, labels.unsqueeze(1), -margins.unsqueeze(1))
-
-
-class BLV(PixelLoss):
-    r"""Balancing logit variation (Wang et al. 2023): mean cross-entropy of :math:`x^c+|\delta|\,f_c/\max f`.
-
-    Here :math:`f_c=\log\sum n-\log n_c`, and the noise :math:`\delta` is clipped to [-1, 1] and drawn anew for every
-    pixel and class. In ``eval()`` there is no noise, and the loss is plain cross-entropy.
-
-    ``law`` "gaussian" is the authors' N(0, sigma). They give no other; the PAT paper names two more without a formula,
-    read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
-    normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
-    authors' configuration also counts ignored ones. ``reduction`` is that of the cross-entropy.
-
-    Example:
-        >>> import torch
-        >>> from patlib.losses import BLV
-        >>> logits = torch.zeros(1, 3, 2, 2)
-        >>> target = torch.tensor([[[0, 0], [0, 1]]])
-        >>> print(f"{BLV(3, class_pixels=[90, 9, 1]).eval()(logits, target):.4f}")
-        1.0986
-    """
-
-    name, label, colour = "blv", "BLV", "#fbafe4"
-    needs_class_pixels = True
-    laws = ("gaussian", "uniform", "xavier")
-    variation: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        *,
-        class_pixels: ClassPixels = None,
-        ignore_index: int = 255,
-        reduction: str = "mean",
-        sigma: Annotated[float, "Standard deviation of the noise (xavier: its gain)."] = 0.5,
-        law: Annotated[str, "Of the noise: gaussian, uniform or xavier."] = "gaussian",
-    ) -> None:
-        super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
-        self.sigma = check_strength("sigma", sigma)
-        if law not in self.laws:
-            raise ValueError(f"law must be one of {', '.join(self.laws)}; got {law!r}")
-        self.law = law
-        rarity = self.class_pixels.sum().log() - self.class_pixels.log()
-        self.register_buffer("variation", rarity / rarity.max(), persistent=False)
-
-    def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The logits (N,L,H,W) with noise in training, and as they are in ``eval()``."""
-        if not self.training:
-            return logits
-        noise = torch.empty_like(logits, dtype=compute_dtype(logits), requires_grad=False)
-        if self.law == "uniform":
-            noise.uniform_(-math.sqrt(3) * self.sigma, math.sqrt(3) * self.sigma)
-        else:
-            noise.normal_(0, self.sigma / (math.sqrt(self.num_classes) if self.law == "xavier" else 1))
-        # In place: the noise's own memory becomes the adjusted logits.
-        return noise.clamp_(-1, 1).abs_().mul_(_per_class(self.variation, logits)).add_(logits)
-
-
-def _per_class(values: Tensor, logits: Tensor) -> Tensor:
-    """One number a class (L,) as (1,L,1,1), or with as many dimensions as the logits have, in their precision."""
-    return values.to(compute_dtype(logits)).view(1, -1, *[1] * (logits.ndim - 2))
+        margins = (self.scale * self.margins).to(scaled.dtype)
+        return scaled.scatter_add_(1, labels.unsqueeze(1), value_of_label(-margins, labels).unsqueeze(1))

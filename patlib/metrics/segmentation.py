@@ -6,7 +6,7 @@ With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
 The code released with the PAT paper averages over batches and scores the first three classes only; that number is
-not comparable with this one, and has a class of its own: :class:`ReleasedMeanIoU`.
+not comparable with this one, and has a class of its own: :class:`~patlib.metrics.ReleasedMeanIoU`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from patlib.metrics.checks import MOST_CLASSES, MOST_NATS, is_logits
+from patlib.metrics.drawing import draw_bars, draw_confusion
 from patlib.metrics.scores import confusion_scores, frequency_groups
 from patlib.tensors import check_classes, check_labels
 
@@ -157,23 +158,24 @@ class SegmentationMetrics(Metric):
         return frame.assign(pixels=self._summed().sum(1).numpy()).rename_axis(index="class")
 
     def plot(self, val: Tensor | None = None, ax: Any = None, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
-        """Draw the confusion matrix, each row as shares of its true pixels; returns the figure and its axes.
+        """Draw the confusion matrix, each row as shares of its true pixels, or a bar for each class.
 
-        As torchmetrics has it, the matrix ``val`` (L,L) is drawn if it is given, and otherwise what was counted so far;
-        on the Matplotlib axes ``ax`` if they are given, and otherwise on a new figure. The row of a class without a
-        pixel is empty. Needs Matplotlib.
+        The convention is that of torchmetrics: ``val`` is drawn if it is given, and otherwise what was counted so far,
+        on the Matplotlib axes ``ax`` if they are given, and otherwise on a new figure; the figure and its axes are
+        returned. A matrix ``val`` (L,L) is drawn as a confusion matrix, where the row of a class without a pixel is
+        empty; scores ``val`` (L,), such as ``compute()["iou"]``, as bars from 0 to 1. ``labels`` (L,) names the
+        classes. Raises ValueError for other shapes. Needs Matplotlib.
         """
-        import matplotlib.pyplot as plt
-
-        figure, ax = plt.subplots(layout="constrained") if ax is None else (ax.figure, ax)
-        confusion = self._finite_confusion() if val is None else val.detach().cpu().double()
-        image = ax.imshow((confusion / confusion.sum(1, keepdim=True)).numpy(), cmap="Blues", vmin=0, vmax=1)
-        places, names = range(self.num_classes), self._names(labels)
-        ax.set_xticks(places, names, rotation=90)
-        ax.set_yticks(places, names)
-        ax.set(xlabel="predicted class", ylabel="true class")
-        figure.colorbar(image, ax=ax, label="share of the true class's pixels")
-        return figure, ax
+        names = self._names(labels)
+        val = self._finite_confusion() if val is None else val.detach().cpu().double()
+        if val.shape == (self.num_classes,):
+            return draw_bars(val, names, ax)
+        if val.shape != (self.num_classes, self.num_classes):
+            raise ValueError(
+                f"val must be a matrix ({self.num_classes}, {self.num_classes}) or scores ({self.num_classes},), "
+                f"got {tuple(val.shape)}"
+            )
+        return draw_confusion(val, names, ax)
 
     def _summed(self) -> Tensor:
         """The confusion matrix (L,L) int64 on the CPU, of all processes."""
@@ -189,56 +191,3 @@ class SegmentationMetrics(Metric):
         if classes is not None and len(classes) != self.num_classes:
             raise ValueError(f"give {self.num_classes} class names, one a class; got {len(classes)}")
         return list(range(self.num_classes)) if classes is None else list(classes)
-
-
-class ReleasedMeanIoU(Metric):
-    r"""What the code released with the PAT paper reports as mIoU, for comparison with numbers that may come from it.
-
-    In each batch: the mean IoU over those of the classes 0, 1 and 2 that occur in its labels, where a prediction of any
-    other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
-    on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
-    void as a class; a batch without any of the three is left out too. Logits that are NaN or plus infinity at a
-    labelled pixel make it NaN.
-    """
-
-    full_state_update = False
-    higher_is_better = True
-    total: Tensor
-    batches: Tensor
-
-    def __init__(self, ignore_index: int = 255) -> None:
-        super().__init__()
-        _, self.ignore_index = check_classes(3, ignore_index)
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("batches", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, predictions: Tensor, target: Tensor) -> None:
-        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
-
-        Raises TypeError for what is no tensor, and ValueError for labels that are not of an integer type, and for
-        shapes and devices that do not fit.
-        """
-        from_logits = is_logits(predictions, target)
-        shape = predictions.shape[:1] + predictions.shape[2:] if from_logits else predictions.shape
-        if target.ndim != 3 or predictions.ndim != 3 + from_logits or shape != target.shape:
-            raise ValueError(
-                "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
-                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
-            )
-        target = target.long()
-        labels = predictions.argmax(1) if from_logits else predictions.long()
-        valid = target != self.ignore_index
-        classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
-        true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
-        predicted = ((labels == classes) & valid).flatten(1)
-        present = true.any(1)
-        iou = (true & predicted).sum(1) / (true | predicted).sum(1).clamp_min(1)
-        mean = (iou * present).sum() / present.sum().clamp_min(1)
-        if from_logits:
-            mean = mean.where((predictions.amax(1).isfinite() | ~valid).all(), torch.nan)
-        self.total += mean
-        self.batches += present.any()
-
-    def compute(self) -> Tensor:
-        """The mean over batches, a fraction in [0, 1]; NaN if no batch had one of the three classes."""
-        return self.total / self.batches

@@ -61,6 +61,19 @@ def test_a_plot_shows_the_rows_as_shares_with_the_names_of_the_classes():
     plt.close(figure), plt.close(other)
 
 
+def test_scores_of_classes_are_drawn_as_bars_and_other_shapes_are_refused():
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    metrics = filled()
+    figure, axes = metrics.plot(metrics.compute()["iou"], labels=["road", "sky", "pole"])
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([3 / 5, 2 / 4, math.nan], nan_ok=True)
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["road", "sky", "pole"]
+    plt.close(figure)
+    with pytest.raises(ValueError, match=r"matrix \(3, 3\) or scores \(3,\), got \(2,\)"):
+        metrics.plot(torch.zeros(2))
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_logits_that_are_not_finite_make_every_score_nan(bad):
     metrics = filled()
