@@ -1,4 +1,4 @@
-"""What moves under a reader's hand in JupyterLab: notebook 06 is run for its explorer, and a cell of its own for a film."""
+"""What moves under a reader's hand in JupyterLab: the explorer of notebook 06, and a film in a notebook of its own."""
 
 import json
 import os
