@@ -79,7 +79,7 @@ def test_a_row_of_a_class_has_its_colour_and_another_has_none():
 def test_without_a_script_the_frame_at_the_start_stands_there():
     given = arguments()
     html = film(**given).data
-    alt, address = re.findall(r'<img class="film-still" alt="([^"]+)" src="([^"]+)"', html)[0]
+    alt, address = re.findall(r'<img class="film-still dark-light" alt="([^"]+)" src="([^"]+)"', html)[0]
     assert "image, truth, CE, PAT, at tau 1." in alt
     still, across = pixels(address), W + 4
     assert still.shape == (N * (H + 4), 4 * across, 3)

@@ -62,7 +62,7 @@ def film(
     alt = f"From left to right: {titles}, at {name} {values[start]}. Run the cell to move it."
     inline = json.dumps(data).replace("</", r"<\/")  # `</script>` would end the script
     return HTML(
-        f'<div class="film"><img class="film-still" alt="{escape(alt)}" src="{still}">\n'
+        f'<div class="film"><img class="film-still dark-light" alt="{escape(alt)}" src="{still}">\n'
         f"<style>\n{style}</style>\n<script>\n(() => {{\n{script}"
         f"startFilm(document.currentScript.parentElement, {inline});\n}})();\n</script></div>"
     )
@@ -94,7 +94,10 @@ def _pictures(
     spec: DatasetSpec,
     colours: Mapping[str, str],
 ) -> str:
-    """A grid: the titles, then a row an image; each moving picture is a strip of its frames, one below the other."""
+    """A grid: the titles, then a row an image; each moving picture is a strip of its frames, one below the other.
+
+    What is called dark-light is left as it is by the book's theme, which would dim a picture in the dark.
+    """
     cells = [
         f"<div{_line_colour(colours[title]) if title in predictions else ''}>{escape(title)}</div>" for title in columns
     ]
@@ -102,7 +105,7 @@ def _pictures(
     for image in range(len(next(iter(columns.values())))):
         for title, tiles in columns.items():
             strip = np.concatenate([_colours(tile, spec) for tile in tiles[image]])
-            cells.append(f'<img alt="{escape(title)}, image {image + 1}" src="{_png(strip)}">')
+            cells.append(f'<img class="dark-light" alt="{escape(title)}, image {image + 1}" src="{_png(strip)}">')
     return (
         f'<div class="film-pictures" style="--film-columns: {len(columns)}; --film-shape: {width} / {height}">'
         f"{''.join(cells)}</div>"

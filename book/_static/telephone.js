@@ -1,5 +1,6 @@
 /* On a telephone a line of code is wider than the page. It then wraps as in an editor: what goes on in the next line
-   stands a little further to the right than the line began, so that Python's own indentation still reads. */
+   stands a little further to the right than the line began, so that Python's own indentation still reads. An equation
+   that is wider becomes smaller, down to half its size. */
 "use strict";
 
 (() => {
@@ -35,12 +36,18 @@
     return line;
   }
 
-  function wrapAll() {
+  function fit(equation) {
+    const share = equation.clientWidth / equation.scrollWidth;
+    if (share < 1) equation.style.fontSize = `${Math.max(share, 0.5) * parseFloat(equation.style.fontSize)}%`;
+  }
+
+  function fitAll() {
     if (!telephone.matches) return;
-    telephone.removeEventListener("change", wrapAll);
+    telephone.removeEventListener("change", fitAll);
+    window.MathJax?.startup?.promise.then(() => document.querySelectorAll("mjx-container[display]").forEach(fit));
     document.querySelectorAll(".cell_input div.highlight pre, article > section div.highlight pre").forEach(wrapLines);
   }
 
-  telephone.addEventListener("change", wrapAll);
-  addEventListener("DOMContentLoaded", wrapAll);
+  telephone.addEventListener("change", fitAll);
+  addEventListener("load", fitAll);
 })();

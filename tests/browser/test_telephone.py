@@ -1,4 +1,4 @@
-"""Code on a telephone: long lines wrap with their indentation, and what is copied is the code as it was."""
+"""A telephone: long lines of code wrap with their indentation and are copied as they were, and equations fit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +14,34 @@ CODE = f'<span class="sd">"""A text of\n\n    three lines."""\n</span>    <b>ret
 @pytest.fixture
 def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     path = tmp_path / "code.html"
+    equations = "".join(
+        f"<mjx-container display='true' style='font-size: 120%; display: block; overflow-x: auto; white-space: nowrap'>"
+        f"{symbols}</mjx-container>"
+        for symbols in ("x", "wide " * 15, "too wide " * 40)
+    )
     path.write_text(
-        f"<!doctype html><style>{(STATIC / 'page.css').read_text()}</style>"
-        f"<script>{(STATIC / 'code_lines.js').read_text()}</script><body class='bd-article-container'>"
-        f"<div class='cell_input'><div class='highlight'><pre>{CODE}</pre></div></div>"
+        "<!doctype html><script>MathJax = {startup: {promise: Promise.resolve()}}</script>"
+        f"<style>{(STATIC / 'page.css').read_text()}</style>"
+        f"<script>{(STATIC / 'telephone.js').read_text()}</script><body class='bd-article-container'>"
+        f"<div class='cell_input'><div class='highlight'><pre>{CODE}</pre></div></div>{equations}"
     )
     page = browser.new_page(viewport={"width": 1280, "height": 600})
     page.goto(path.as_uri())
     yield page
     page.close()
+
+
+def test_a_wide_equation_becomes_as_narrow_as_the_page_and_a_narrow_one_stays(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.wait_for_function("document.querySelectorAll('mjx-container')[1].style.fontSize !== '120%'")
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("mjx-container")].map(it => [parseFloat(it.style.fontSize),
+            it.scrollWidth - it.clientWidth])"""
+    )
+    excess = 2  # pixels, of rounding
+    assert sizes[0] == [120, 0]
+    assert 60 < sizes[1][0] < 120 and sizes[1][1] <= excess
+    assert sizes[2][0] == 60 and sizes[2][1] > excess
 
 
 def text(page: Page) -> list[str]:
