@@ -45,5 +45,14 @@ function startFilm(film, { name, values, start, markup, scores }) {
     timer = setInterval(step, FRAME);
   });
   slider.addEventListener("input", () => { pause(); show(); });
+  // JupyterLab has shortcuts on the arrow keys and keeps them from doing what they do to a slider.
+  slider.addEventListener("keydown", event => {
+    const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    slider.value = +slider.value + way;
+    pause();
+    show();
+  });
   show();
 }
