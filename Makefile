@@ -30,7 +30,7 @@ PAGES    := $(filter-out $(RESULTS),$(shell find book -type f -not -path '*/__py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book check-book notebooks exercises gpu test check mutants lab format lock clean pages executed
+.PHONY: help env book check-book notebooks exercises gpu test check coverage mutants lab format lock clean pages executed
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,7 +99,14 @@ check: env  ## what to run while working: format, lint, types, import rules, the
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy patlib
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
+	$(BIN)/pytest -q -p no:nbval -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
+
+coverage: env  ## the share of each room's lines that TESTS=tests run, those that they start in other processes too
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile $(or $(TESTS),tests --ignore tests/browser --ignore tests/book)
+	@$(BIN)/coverage combine -q
+	@for place in $(filter-out %__pycache__/,$(sort $(wildcard patlib/*/))) patlib/; do \
+	  printf '%-20s %6s %%\n' $$place "$$($(BIN)/coverage report --format=total --precision=1 --include="$$place**")"; done
 
 mutants: env  ## (maintainers) change the code of ROOM=trainer in COUNT=20 places: which changes do its tests not notice?
 	$(BIN)/python tests/mutants.py patlib/$(or $(ROOM),trainer) --tests tests/$(or $(ROOM),trainer) --count $(or $(COUNT),20)

@@ -78,7 +78,7 @@ def quartiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def shown(numbers: dict[str, float], digits: int = 3) -> str:
-    """ "1.020 [1.011, 1.040]": a median and its quartiles."""
+    """A median and its quartiles, as "1.020 [1.011, 1.040]"."""
     return f"{numbers['median']:.{digits}f} [{numbers['q1']:.{digits}f}, {numbers['q3']:.{digits}f}]"
 
 

@@ -29,6 +29,7 @@ from patlib.losses import build_loss
 from patlib.models import build_model
 from patlib.trainer.config import RunConfig
 from patlib.trainer.group import PRECISIONS
+from patlib.trainer.machine import bf16_instructions
 from patlib.trainer.run import Run, keep, open_run
 
 SIZE, BATCH, WIDTH, IMAGES, NUM_CLASSES = (90, 120), 8, 16, 367, 11
@@ -134,14 +135,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = given.out / f"precision-{device_name(device)}.json"
     write_json(path, report)
     print(f"wrote {path}")
-
-
-def bf16_instructions(device: torch.device) -> bool:
-    """Whether the device has instructions of its own for bf16."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def plain_types(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this extension does; Sphinx calls it."""
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon, which has 500
     app.connect("autodoc-process-signature", plain_types)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

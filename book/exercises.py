@@ -29,6 +29,7 @@ TASK = re.compile(r"Not answered yet: (define .+) in the cell above\.")
 
 
 def has_tag(cell: NotebookNode, tag: str) -> bool:
+    """Whether a cell bears a tag."""
     return tag in cell.metadata.get("tags", [])
 
 

@@ -36,6 +36,7 @@ def explain_on_first_page(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this extension does; Sphinx calls it."""
     app.connect("config-inited", keep_buttons_with_address)
     app.connect("source-read", explain_on_first_page)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -45,6 +45,7 @@ def load_vega_where_needed(app: Sphinx, page: str, template: str, context: dict[
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this extension does; Sphinx calls it."""
     app.connect("builder-inited", copy_scripts)
     app.connect("html-page-context", load_vega_where_needed)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

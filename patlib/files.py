@@ -24,13 +24,13 @@ NUMBERS = re.compile(r"\[\n\s*((?:-?\d[\d.e+-]*,?\s+)+)\]")
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes when it does not.
 
-    The file is empty at first, has a name that cannot be foreseen, and the permissions of any new file. It has reached
-    the disk before it is renamed, so that a power cut, too, leaves the old file or the new one. Raises OSError naming
-    the disk if that is full.
+    The temporary file is empty at first. Its name cannot be foreseen, and its permissions are those of any new file.
+    Its content has reached the disk before it is renamed, so that even a power cut leaves either the old file or the
+    new one. Raises OSError, which names the folder and what to do, if the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        # Exclusive: whatever lies under that name, a link to elsewhere too, is not written to.
+        # O_EXCL: if anything lies under that name, even a link to another file, this fails and writes nothing.
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
         _to_disk(temporary)
@@ -60,9 +60,9 @@ def _to_disk(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, a list of numbers on one line, so that two records can be compared line by line.
+    """Write JSON with indentation, and each list of numbers on one line, so that records can be compared by lines.
 
-    Raises ValueError for an infinite number or NaN, for which JSON has no word: write None where a value is undefined.
+    Raises ValueError for infinity and NaN, for which JSON has no word. Write None where a value is undefined.
     """
     plain = json.dumps(content, indent=1, allow_nan=False)
     text = NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", plain)
@@ -73,7 +73,8 @@ def write_json(path: Path, content: Any) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
     """Write tensors as safetensors; returns the SHA-256 of the file.
 
-    Each is copied to the CPU, contiguous whatever its memory format and apart from any that it shares memory with.
+    Each tensor is written as a copy on the CPU. The copy is contiguous whatever the tensor's memory format, and shares
+    memory with no other, because safetensors refuses tensors that do.
     """
     import torch
     from safetensors.torch import save
@@ -93,7 +94,10 @@ def write_weights(path: Path, model: nn.Module) -> str:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name, on the CPU, and the metadata of a safetensors file; ValueError naming a damaged one."""
+    """The tensors of a safetensors file by name, on the CPU, and its metadata.
+
+    Raises ValueError, which names the file, if it is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

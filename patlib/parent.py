@@ -1,4 +1,4 @@
-"""A process that ends when the one that started it does, however that happens."""
+"""End a process when the process that started it has ended, for whatever reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 
 def stop_with_parent() -> None:
-    """Watch standard input, a pipe whose other end the parent holds, and end this process at once when it closes."""
+    """Watch standard input, a pipe whose other end the parent holds, and end this process when that end closes."""
     threading.Thread(target=_watch, daemon=True).start()
 
 

@@ -6,7 +6,6 @@ from tiny_run import TINY
 
 from patlib import datasets
 from patlib.datasets import PreparedDataset, Split
-from patlib.trainer import fit
 from patlib.trainer.config import RunConfig
 
 SLOW = {
@@ -15,8 +14,10 @@ SLOW = {
     "test_cell.py", "test_cluster.py", "test_queue.py", "test_runner.py", "test_estimate.py", "test_runs.py",
     "test_study.py", "test_bench.py", "test_loss_compile.py", "test_loss_properties.py", "test_loss_memory.py",
     "test_own_dataset.py", "test_keeping.py", "test_run.py", "test_step.py", "test_predict.py", "test_deviations.py",
+    "test_parent.py",
 }  # fmt: skip
-"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out."""
+"""Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out.
+A slow test of a fast file is marked where it stands."""
 
 
 def pytest_collection_modifyitems(items):
@@ -46,5 +47,7 @@ def tiny_dataset(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_dataset, tmp_path_factory):
     """(folder, record) of a finished PAT run."""
+    from patlib.trainer import fit  # seconds of processor time, which a test without a run need not spend
+
     folder = tmp_path_factory.mktemp("run")
     return folder, fit(RunConfig(**TINY), folder, tiny_dataset, progress=False)

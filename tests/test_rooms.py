@@ -89,6 +89,21 @@ def test_an_import_does_not_pay_for_what_it_has_no_use_for(imports, without):
     assert not {name for name in without.split() if name in loaded}
 
 
+@pytest.mark.slow
+def test_the_losses_need_torch_alone():
+    code = "import sys, torch; had = {*sys.modules}; import patlib.losses; print(*sys.modules.keys() - had)"
+    added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name.split(".")[0] for name in added} - sys.stdlib_module_names == {"patlib"}
+
+
+@pytest.mark.slow
+def test_the_help_of_the_command_line_loads_nothing_that_takes_long():
+    code = "import sys; from patlib.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Train one configuration and keep its record." in shown
+    assert not {"torch", "numpy", "pandas", "pydantic", "rich"} & set(shown.splitlines()[-1].split())
+
+
 def drawing():
     """The rooms and their arrows as a Mermaid graph, the lowest floor at the bottom."""
     arrows = {

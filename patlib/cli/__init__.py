@@ -1,7 +1,7 @@
-"""The command line: `patlib data`, `run`, `grid`, `table`, `study` and `bench`, a file each.
+"""The command line: `patlib data`, `run`, `grid`, `table`, `study` and `bench`, each in a file of its own.
 
-A command reads options, calls one function of the library, and prints. Whatever takes long to import is imported
-inside the command that needs it, so that `patlib --help` answers at once.
+A command reads options, calls one function of the library, and prints. Modules that take long to import are imported
+inside the commands that need them, so that `patlib --help` answers at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 from patlib.cli import bench, data, grid, run, study, table
 from patlib.cli.options import UNREAD, with_settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)  # Rich takes longer to import than the rest together
 app.add_typer(data.data_app, name="data")
 
 
@@ -27,7 +27,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def patlib_options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Pixel-wise Adaptive Training for long-tailed segmentation."""
 

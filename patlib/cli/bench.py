@@ -15,9 +15,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def bench(
     context: typer.Context, name: Annotated[str, typer.Argument(help="Leave it out to list the benchmarks.")] = ""
 ) -> None:
-    """Measure what something costs: patlib bench loss; patlib bench trainer --profile.
+    """Measure what something costs. Examples: patlib bench loss; patlib bench trainer --profile.
 
-    Runs the script of that name in benchmarks/ with the options that follow (--help lists its own).
+    The script of that name in benchmarks/ is run with the options that follow (--help lists them).
     """
     import subprocess
     import sys
@@ -33,7 +33,10 @@ def bench(
 
 
 def benchmarks() -> dict[str, tuple[Path, str]]:
-    """By name, the scripts in benchmarks/ that can be run, and the first line of what each says of itself."""
+    """The scripts in benchmarks/ that can be run, by name, each with the first line of its docstring.
+
+    Raises ValueError if there are none, as in an installation without the repository.
+    """
     import ast
 
     found = {}

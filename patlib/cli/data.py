@@ -16,12 +16,12 @@ Size = Annotated[str | None, typer.Option(help="Height x width, such as 90x120; 
 Root = Annotated[Path | None, typer.Option(help="Folder that holds the datasets; else PATLIB_DATA, else ./data.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for the arrays; else PATLIB_CACHE, else ~/.cache/patlib.")]
 Protocol = Annotated[str | None, typer.Option(help="How to split it; the dataset's default if not given.")]
-Seed = Annotated[int, typer.Option(min=0, help="Draws the splits or the scenes, where the dataset uses one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the splits or the scenes, if the dataset draws them.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch it if it is not there (oxford_pet).")]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """(height, width) from a text such as "90x120"."""
+    """(height, width) from a text such as "90x120"; None from None, and ValueError from any other text."""
     if text is None:
         return None
     parts = text.lower().split("x")

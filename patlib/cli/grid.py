@@ -22,7 +22,9 @@ def grid(
     seeds: Seeds = ["0"],  # noqa: B006 -- never changed
     out: Out = Path("runs"),
     plain: Plain = False,
-    workers: Annotated[int | None, typer.Option(help="Run on this many processes here, one a GPU if any.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this machine, each with a GPU of its own if there are any.")
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Run on the workers of a Dask scheduler, such as tcp://host:8786.")
     ] = None,
@@ -30,11 +32,11 @@ def grid(
         bool, typer.Option("--dry-run", help="List the runs, time a few steps of one of each kind, and begin none.")
     ] = False,
 ) -> None:
-    """Run a table or a sweep: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
+    """Make the runs of a table or a sweep. Example: patlib grid table1 --dataset camvid --seeds 0 1 2 --epochs 100.
 
-    The grid sets the loss, its parameters and the seed of each run, and some the model. A run that has a record is not
-    run again; one that fails is listed at the end and does not stop the rest. Without --plain, notebook 11 is executed
-    as the report of each run.
+    A grid sets the loss, its parameters and the seed of each run, and some grids set the model. A run that has a record
+    is not made again. A run that fails is listed at the end and does not stop the rest. Without --plain, notebook 11 is
+    executed as the report of each run.
     """
     from patlib.experiments import grids, report, runner, tables
 
@@ -46,8 +48,8 @@ def grid(
             return
         if not plain:
             report.check_report()
-        cell = None if plain else report.report_cell
-        failures = runner.run_grid(configs, out, cell=cell, workers=workers, scheduler=scheduler)
+        job = None if plain else report.report_cell
+        failures = runner.run_grid(configs, out, job=job, workers=workers, scheduler=scheduler)
         scores = tables.grid_scores(name, base, numbers, out)
     say(tables.summary(name, scores).to_string())
     for run_name, error in failures:
@@ -57,7 +59,7 @@ def grid(
 
 
 def plan_of(configs: Sequence[RunConfig], folder: Path) -> str:
-    """Which runs are there, started or missing, and how long what is left takes here, one after another."""
+    """Which runs are there, started or missing, and how long the runs that are left take, one after another."""
     from patlib.experiments.estimate import estimate_kinds
     from patlib.experiments.progress import spoken
     from patlib.experiments.queue import state_of

@@ -1,4 +1,4 @@
-"""What any command prints: a mistake as one message, rows as columns."""
+"""What all commands print alike: a user's mistake as one message, and rows as columns."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typer
 
 
 def say(text: str, err: bool = False) -> None:
-    """Print a text, its control characters but tabs and line ends spelt out.
+    """Print a text in which control characters, except tabs and line ends, are spelt out.
 
-    A record or a folder from elsewhere may hold some, and a terminal would obey them.
+    A record or a folder from elsewhere may hold such characters, and a terminal would obey them.
     """
     shown = (char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
     typer.echo("".join(shown), err=err)
@@ -19,7 +19,7 @@ def say(text: str, err: bool = False) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Print what a user can mend as one message, without a traceback, and leave with exit code 1."""
+    """Print an error that a user can mend as one message, without a traceback, and leave with exit code 1."""
     from patlib.datasets import DataError
 
     try:
@@ -30,7 +30,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """Left-aligned columns; the first row is the header."""
+    """The rows as lines of left-aligned columns; the first row is the header."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

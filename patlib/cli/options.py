@@ -1,8 +1,8 @@
-"""The commands that take the settings of a run: each setting is an option, made when the command is called.
+"""Commands that take the settings of a run as options, which are made only when such a command is called.
 
-Typer makes the options of all commands when the program starts, and these come from the trainer's configuration, which
-imports torch. So the command that is registered reads no word itself. It hands them to a second one, made then and
-there, and `patlib --help` answers at once.
+Typer makes the options of all commands when the program starts. The options here come from the trainer's configuration,
+which imports torch. So the command that is registered reads no options. When it is called, it makes a second command
+that has them and hands its words on, and `patlib --help` answers at once.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ from patlib.cli.messages import plain_errors
 from patlib.cli.settings import Setting, run_settings
 
 UNREAD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""How a command is registered that leaves all words to another."""
+"""How a command is registered that hands all its words on to another."""
 
 Out = Annotated[Path, typer.Option(help="Each run gets its own folder below this one.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Train without the notebook's report.")]
 Grid = Annotated[
     str, typer.Argument(help="A table or a sweep: table1, table2, table3, gamma, ... (an unknown name lists all).")
 ]
-Seeds = Annotated[list[str], typer.Option(metavar="int ...", help="The seeds of training: each cell is run with all.")]
+Seeds = Annotated[
+    list[str],
+    typer.Option(metavar="int ...", help="The seeds of training; each row of the grid has a run with each of them."),
+]
 
 
 def with_settings(command: Callable[..., None], of_a_grid: bool = False) -> Callable[[typer.Context], None]:
-    """The command with all settings of a run as options, handed to it as ``settings``: texts by name.
+    """The command with all settings of a run as options, which it receives as ``settings``, a dict of texts by name.
 
-    The options that every grid decides itself are not shown in the help of a command ``of_a_grid``; they are read, so
-    that a message can say so.
+    The help of a command ``of_a_grid`` does not show the options that every grid decides itself. They are read all the
+    same, so that a message can say that the grid decides them.
     """
 
     def forward(context: typer.Context) -> None:
@@ -66,7 +69,7 @@ def with_settings(command: Callable[..., None], of_a_grid: bool = False) -> Call
 
 
 def _option(name: str, setting: Setting, hidden: bool) -> inspect.Parameter:
-    """A setting as an option of typer: a text, None if not given, which the configuration types and checks."""
+    """A setting as an option of typer, whose value is a text or None; the configuration turns the text into a value."""
     default = f" Default: {setting.default}." if setting.default else ""
     info = typer.Option(
         f"--{name}", metavar=setting.type_text, help=f"{setting.meaning}{default}", show_default=False,
@@ -82,13 +85,13 @@ def _set_by_every_grid() -> Collection[str]:
 
 
 def read_words(words: Sequence[str], own: Collection[str], settings: Mapping[str, Setting]) -> list[str]:
-    """The words of a command line as typer reads them.
+    """The words of a command line in the form that typer reads.
 
-    Dashes and underscores in a name are the same, ``--seeds 0 1`` is ``--seeds 0 --seeds 1``, and a setting that is
-    true or false is true if it stands alone. Raises ValueError for an option that is not there, with the nearest one,
-    and for one that is given twice.
+    Dashes and underscores in a name mean the same, ``--seeds 0 1`` means ``--seeds 0 --seeds 1``, and a setting that is
+    true or false is true if no value follows. Raises ValueError for an unknown option, which names the nearest one, and
+    for an option that is given twice.
     """
-    # As typer spells the command's own options; a setting is spelt as in Python, in a notebook and in a record.
+    # Typer spells the command's own options with dashes; a setting is spelt as in Python, notebooks and records.
     spelt = {
         **{name: f"--{name.replace('_', '-')}" for name in (*own, "help")},
         **{name: f"--{name}" for name in settings},

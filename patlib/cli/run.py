@@ -17,13 +17,16 @@ def run(
     out: Out = Path("runs"),
     plain: Plain = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Train a run that has its record anew; the old one stays until that ends.")
+        bool,
+        typer.Option(
+            "--again", help="Train anew even if the run has its record, which stays until the new one is there."
+        ),
     ] = False,
 ) -> None:
-    """Train one configuration and keep its record: patlib run --loss focal --gamma 3 --epochs 20.
+    """Train one configuration and keep its record. Example: patlib run --loss focal --gamma 3 --epochs 20.
 
-    Without --plain, notebook 11 is executed as the run's report. A run that has its record is not trained again, unless
-    --again says so.
+    Without --plain, notebook 11 is executed as the run's report. A run that has its record is only trained again with
+    --again.
     """
     from patlib import trainer
     from patlib.experiments import cell, report

@@ -1,4 +1,4 @@
-"""The settings of a run as a command line states them: what there is to say of each, and a configuration from texts."""
+"""The settings of a run on a command line: what the help says of each, and a configuration from their texts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 class Setting(NamedTuple):
-    """What the help of a command says of a setting."""
+    """One setting as the help of a command describes it."""
 
     type: Any
-    """As its field of the configuration or its loss's constructor states it."""
+    """The type that the field of the configuration or the constructor of the loss states."""
     default: str
-    """Empty if the meaning says it."""
+    """The default as a text; empty if the meaning states it."""
     meaning: str
     panel: str
     """The box of the help in which it stands."""
 
     @property
     def type_text(self) -> str:
-        """``int``, ``true|false``, ``auto|cpu|cuda|mps``: what may be written."""
+        """What may be written as its value, such as ``int``, ``true|false`` or ``auto|cpu|cuda|mps``."""
         kind = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
         if isinstance(kind, UnionType):
             kind = next(part for part in get_args(kind) if part is not NoneType)
@@ -33,7 +33,7 @@ class Setting(NamedTuple):
 
 
 def run_settings() -> dict[str, Setting]:
-    """Every setting of a run by name: the fields of its configuration, and the parameters of the losses."""
+    """Every setting of a run by name: the fields of the configuration, and the parameters of all losses."""
     from patlib.datasets import DATASETS
     from patlib.losses import LOSSES, loss_parameters
     from patlib.models import MODELS
@@ -56,12 +56,12 @@ def run_settings() -> dict[str, Setting]:
 
 
 def _text(value: Any) -> str:
-    """A value as a command line has it."""
+    """A value as it is written on a command line."""
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_config(settings: Mapping[str, str]) -> RunConfig:
-    """The configuration that texts state, by the names of settings; ValueError that names each wrong option."""
+    """The configuration that texts state, by the names of settings; ValueError, which names every wrong option."""
     from pydantic import TypeAdapter, ValidationError
 
     from patlib.trainer.config import RunConfig
@@ -82,15 +82,19 @@ def parse_config(settings: Mapping[str, str]) -> RunConfig:
 
 
 def _said(error: Mapping[str, Any]) -> str:
-    """An error of a field with the field's option and what was given; one of the whole as it is."""
+    """The message of an error: that of a field names the option and its value, and that of the whole stays as it is."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"] or error["type"] == "value_error":  # the message of our own says what was given
+    if not error["loc"] or error["type"] == "value_error":  # our own messages already say what was given
         return message
     return f"--{error['loc'][0]}: {message}; got {error['input']!r}"
 
 
 def parse_grid(name: str, settings: Mapping[str, str], seeds: list[str]) -> tuple[RunConfig, list[int]]:
-    """The base configuration and the seeds of a grid's options; what the grid decides itself is not one of them."""
+    """The base configuration and the seeds that the options of a grid state.
+
+    Raises ValueError for an option that the grid decides itself, for a seed that is no whole number, and for what
+    :func:`parse_config` refuses.
+    """
     from patlib.experiments.grids import fields_set_by
 
     for field in sorted(fields_set_by(name) & settings.keys()):

@@ -1,4 +1,4 @@
-"""The commands `patlib study list | run | table`: what each study asks, its runs on this machine, and its table."""
+"""The commands `patlib study list | run | table`: the questions of the studies, their runs, and their tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from patlib.cli.messages import columns, plain_errors, say
 if TYPE_CHECKING:
     from patlib.experiments.studies import Scale
 
-study_app = typer.Typer(
-    help="The project's studies: their runs, in a stated order, and their tables.", no_args_is_help=True
-)
+study_app = typer.Typer(help="The project's studies: their runs, in a stated order, and tables.", no_args_is_help=True)
 
 ScaleName = Annotated[
-    str | None, typer.Option("--scale", help="laptop or full; full on a machine with CUDA, else laptop, if not given.")
+    str | None,
+    typer.Option("--scale", help="laptop or full; if not given, full on a machine with CUDA and laptop on others."),
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs, with their weights.")]
 Records = Annotated[Path, typer.Option(help="Folder of the records, ready to be committed.")]
@@ -26,7 +25,7 @@ RUNS, RECORDS = Path("runs/studies"), Path("book/results")
 
 
 def parse_scale(name: str | None) -> Scale:
-    """The scale of a name; what this machine can do if None."""
+    """The scale of that name, or ValueError; for None, full on a machine with CUDA and laptop on others."""
     import torch
 
     if name is None:
@@ -66,22 +65,26 @@ def list_studies(scale: ScaleName = None, runs: Runs = RUNS, records: Records = 
 def run_studies(
     minutes: Annotated[float, typer.Option(help="Budget of time.")] = 60.0,
     workers: Annotated[
-        int | None, typer.Option(help="Runs side by side; one a GPU, or two on processors, if not given.")
+        int | None, typer.Option(help="Runs side by side; if not given, one on each GPU, or two on processors.")
     ] = None,
     scale: ScaleName = None,
-    nice: Annotated[int, typer.Option(min=0, max=19, help="How far the runs give way to other processes.")] = 10,
-    only: Annotated[str | None, typer.Option(help="One study alone.")] = None,
+    nice: Annotated[
+        int, typer.Option(min=0, max=19, help="How far the runs give way to other processes: 19 is farthest.")
+    ] = 10,
+    only: Annotated[str | None, typer.Option(help="The only study whose runs are made.")] = None,
     runs: Runs = RUNS,
     records: Records = RECORDS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and begin none.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs, and make none.")] = False,
 ) -> None:
     """Make the runs of the studies, most telling first, for as long as the budget lasts.
 
-    A run that has its record is not made again, and one that was stopped goes on from its last epoch.
+    A run that has its record is not made again, and one that was stopped goes on from its last epoch. Runs in bf16
+    wait for another machine where this one has no instructions for it: a step would take about ten times as long.
     """
     import torch
 
     from patlib.experiments import queue, studies
+    from patlib.trainer.machine import bf16_instructions
 
     with plain_errors():
         chosen = parse_scale(scale)
@@ -95,6 +98,13 @@ def run_studies(
             rows += [(queue.state_of(config, runs, records), study.name, config.run_name) for study, config in configs]
             say(columns(rows))
             return
+        if not bf16_instructions(torch.device("cuda" if torch.cuda.is_available() else "cpu")):
+            kept = [(study, config) for study, config in configs if config.precision != "bf16"]
+            if waiting := len(configs) - len(kept):
+                say(
+                    f"{waiting} of {len(configs)} runs wait for a machine with instructions for bf16 (AVX512_BF16, AMX)"
+                )
+            configs = kept
         if workers is None:
             workers = torch.cuda.device_count() or 2
         result = queue.run_queue([config for _, config in configs], runs, records, minutes, workers, nice)

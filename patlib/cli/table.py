@@ -1,4 +1,4 @@
-"""The command `patlib table`: a table from the records that are there."""
+"""The command `patlib table`: the table of a grid, from the records that are there."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ def table(
     out: Out = Path("runs"),
     checkpoint: Annotated[str, typer.Option(help="best (by validation mIoU) or last.")] = "best",
     split: Annotated[str, typer.Option(help="A split of the dataset, such as test.")] = "test",
-    write: Annotated[Path | None, typer.Option(help="Write it as .csv or .tex, too.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="A .csv or .tex file to which the table is written as well.")
+    ] = None,
 ) -> None:
-    """Show a table from the records that are there, the paper's numbers beside ours where it has them.
+    """Show a table from the records that are there. The paper's numbers stand beside ours where it has them.
 
-    Takes the options that `patlib grid` was given, and trains nothing.
+    The command takes the options that `patlib grid` was given, and trains nothing.
     """
     from patlib.experiments import tables
     from patlib.paper import beside_ours, published

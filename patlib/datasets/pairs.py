@@ -169,10 +169,10 @@ def _plain(value: Any, place: str) -> Image.Image | np.ndarray:
         return value
     if not hasattr(value, "detach"):  # torch is not imported for this
         raise DataError(f"{place}: expected a Pillow image, a NumPy array or a tensor, got {_kind(value)}")
-    array = value.detach().cpu().numpy()
+    array: np.ndarray = value.detach().cpu().numpy()
     if array.ndim != 3:
         return array
-    return array[0] if len(array) == 1 else np.moveaxis(array, 0, -1)
+    return array.squeeze(0) if len(array) == 1 else np.moveaxis(array, 0, -1)
 
 
 def _in_memory(dataset: PreparedDataset) -> PreparedDataset:

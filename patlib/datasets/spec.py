@@ -75,4 +75,5 @@ def colourise(mask: np.ndarray, spec: DatasetSpec) -> np.ndarray:
         raise ValueError(
             f"mask holds the value {wrong[0]}; {spec.name} has class ids 0..{spec.num_classes - 1}, and 255 for void"
         )
-    return colours[mask]
+    painted: np.ndarray = colours[mask]
+    return painted

@@ -79,6 +79,7 @@ class Scene(Canvas):
         np.copyto(self.mask[window], np.uint8(label), where=inside)
 
     def draw_sky(self) -> None:
+        """The sky, paler towards the horizon, with clouds in some scenes."""
         fade = np.clip(ROWS / self.horizon, 0, 1)[..., None]
         clear = self.sky * (1 - 0.35 * fade) + WHITE * 0.35 * fade
         clouds = np.clip(self.cloud(5) + 0.5 * self.coarse + self.rng.uniform(-0.6, 0.4), 0, 1)[..., None]
@@ -86,6 +87,7 @@ class Scene(Canvas):
         self.paint((ALL, np.ones((HEIGHT, WIDTH), dtype=bool)), cloudy, SKY)
 
     def draw_ground(self) -> None:
+        """A hedge at the horizon, the sidewalks, and the road with its marks and the shade on it."""
         stain = 0.05 * self.cloud(9)[..., None]
         hedge = ROWS > self.horizon - HEIGHT * (0.05 + 0.04 * self.coarse)
         self.paint((ALL, hedge), self.pick(GREENS) + stain + 0.12 * self.fine[..., None], VEGETATION, 0.3)
@@ -121,6 +123,7 @@ class Scene(Canvas):
             x += width
 
     def draw_windows(self, window: tuple[slice, slice], front: np.ndarray, near: float) -> None:
+        """Rows of windows on a front, which are labelled as the wall that they are in."""
         wide, high = self.rng.uniform(6, 9) * (0.6 + near), self.rng.uniform(7, 11) * (0.6 + near)
         share_x, share_y = self.rng.uniform(0.35, 0.65), self.rng.uniform(0.35, 0.65)
         columns = (COLUMNS[:, window[1]] - window[1].start) % wide < share_x * wide
@@ -159,6 +162,7 @@ class Scene(Canvas):
             draw(self.vanishing + across * metre, self.horizon + self.camera * metre, metre, metre / 12)
 
     def draw_tree(self, x: float, y: float, metre: float, near: float) -> None:
+        """A trunk that stands at (x, y), and a ragged crown on it."""
         tall = self.rng.uniform(3.5, 8) * metre
         bark = BARK * self.rng.uniform(0.7, 1.3)
         self.paint(box(x - 0.12 * metre, y - tall, 0.24 * metre, tall), bark, VEGETATION, near)
@@ -168,6 +172,7 @@ class Scene(Canvas):
         self.paint((window, inside), leaves, VEGETATION, near)
 
     def draw_car(self, x: float, y: float, metre: float, near: float) -> None:
+        """A car seen from in front, from behind or, twice as wide, from the side; its shadow belongs to the road."""
         wide, tall = self.rng.uniform(1.7, 2.1) * metre, self.rng.uniform(1.35, 1.8) * metre
         if self.rng.random() < 0.35:
             wide *= 2
@@ -184,6 +189,7 @@ class Scene(Canvas):
             self.paint(box(x + side * wide, y - 0.5 * tall, 0.14 * wide, 0.12 * tall), lamp, CAR, near)
 
     def draw_pole(self, x: float, y: float, metre: float, near: float) -> None:
+        """A lamp post, in some cases with an arm."""
         tall, thick = self.rng.uniform(3.5, 7) * metre, max(2.0, self.rng.uniform(0.1, 0.18) * metre)
         grey = self.pick(GREYS) * self.rng.uniform(0.6, 1.2)
         self.paint(box(x, y - tall, thick, tall), grey, POLE, near)
@@ -192,6 +198,7 @@ class Scene(Canvas):
             self.paint(box(x if x < self.vanishing else x - arm, y - tall, arm, thick), grey, POLE, near)
 
     def draw_sign(self, x: float, y: float, metre: float, near: float) -> None:
+        """A round or square sign on a thin pole."""
         tall, thick = self.rng.uniform(2.2, 3) * metre, max(2.0, 0.09 * metre)
         self.paint(box(x - thick / 2, y - tall, thick, tall), self.pick(GREYS), POLE, near)
         outer, round_ = self.rng.uniform(0.34, 0.55) * metre, self.rng.random() < 0.5
@@ -201,6 +208,7 @@ class Scene(Canvas):
             self.paint(disc(x, y - tall, radius, radius) if round_ else square, colour, SIGN, near)
 
     def draw_person(self, x: float, y: float, metre: float, near: float) -> None:
+        """Somebody who stands at (x, y)."""
         tall, trousers = self.rng.uniform(1.5, 1.85) * metre, self.pick(PAINTS) * 0.6
         for side in (-0.1, 0.02):
             self.paint(box(x + side * tall, y - 0.48 * tall, 0.09 * tall, 0.48 * tall), trousers, PERSON, near)
@@ -215,6 +223,7 @@ class Scene(Canvas):
         self.draw_upper_body(x, y - 0.1 * metre, 1.7 * metre, BICYCLIST, near)
 
     def draw_upper_body(self, x: float, y: float, tall: float, label: int, near: float) -> None:
+        """The chest and head of a person or a bicyclist, as the label says."""
         self.paint(disc(x, y - 0.64 * tall, 0.14 * tall, 0.22 * tall), self.pick(PAINTS), label, near)
         self.paint(disc(x, y - 0.92 * tall, 0.07 * tall, 0.08 * tall), self.pick(SKINS), label, near)
 

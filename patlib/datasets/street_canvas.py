@@ -50,16 +50,18 @@ class Canvas:
     def pick(self, colours: np.ndarray) -> np.ndarray:
         """One of the colours, a little changed."""
         change = self.rng.uniform(-0.06, 0.06, 3).astype(np.float32)
-        return np.clip(colours[self.rng.integers(len(colours))] + change, 0, 1)
+        picked: np.ndarray = colours[self.rng.integers(len(colours))] + change
+        return picked.clip(0, 1)
 
-    def cloud(self, cells: int) -> np.ndarray:
-        """(H, W) smooth random field in -1..1, `cells` bumps across."""
-        values = self.rng.uniform(-1, 1, (cells * HEIGHT // WIDTH + 2, cells + 2)).astype(np.float32)
-        x, y = COLUMNS * (cells / WIDTH), ROWS * (cells / WIDTH)
+    def cloud(self, bumps: int) -> np.ndarray:
+        """(H, W) smooth random field in -1..1, `bumps` of them across."""
+        values = self.rng.uniform(-1, 1, (bumps * HEIGHT // WIDTH + 2, bumps + 2)).astype(np.float32)
+        x, y = COLUMNS * (bumps / WIDTH), ROWS * (bumps / WIDTH)
         left, top = x[0].astype(int), y[:, 0].astype(int)
         x, y = x - left, y - top[:, None]
         values = values[:, left] * (1 - x) + values[:, left + 1] * x
-        return values[top] * (1 - y) + values[top + 1] * y
+        field: np.ndarray = values[top] * (1 - y) + values[top + 1] * y
+        return field
 
     def develop(self) -> np.ndarray:
         """Light, lens and sensor: (H, W, 3) uint8."""

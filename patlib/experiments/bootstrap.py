@@ -60,10 +60,10 @@ def block_bootstrap(
     methods are given the same draws, so the pairing by seed and by image is kept, and all seeds are given the same
     images, as they have been in the experiment: a and b of one image share its difficulty.
 
-    Images: frames of a video resemble their neighbours, so frames drawn one by one would count as more evidence than
+    Images: frames of a video resemble their neighbours, so frames drawn one by one would pass for more evidence than
     they are. Blocks of ``blocks`` consecutive frames are drawn with replacement, until there are as many frames as
     before; the last block is cut short. A block should last longer than frames remain alike: try several lengths and
-    report one from which on the interval no longer widens (1 is right for independent images). Of few blocks the
+    report one from which on the interval no longer widens (1 is right for independent images). With few blocks the
     interval remains somewhat too narrow: with frames alike for 12 s, drives of 62 and 171 s and blocks of 20 s, a
     simulation with one frame a second found 82 of 100 intervals to hold the true difference, and 41 with blocks of 1 s.
 
@@ -75,12 +75,12 @@ def block_bootstrap(
     about how drives differ: the interval is about more footage of these drives, and not about other ones.
 
     Seeds: n - 1 of the n are drawn with replacement, which makes the variance of the drawn mean equal :math:`s^2/n`;
-    n draws would give :math:`(n-1)/n` of it (Rao and Wu 1988). It still lacks the wider tails that Student's t has
-    for few seeds, so that :func:`paired_difference` belongs beside it. With one seed the interval is about images only.
+    n draws would give :math:`(n-1)/n` of that variance (Rao and Wu 1988). The interval still lacks the wider tails that
+    Student's t has for few seeds, so :func:`paired_difference` belongs beside it. With one seed it covers images only.
 
     The result has the ``mean`` difference of the scores as observed, the 2.5 and 97.5 percentiles of the resampled
-    ones, and these ``samples``. A resample in which the score is NaN makes the bounds NaN: leaving it out would leave
-    out the resamples without a rare class.
+    ones, and these ``samples``. A resample in which the score is NaN makes the bounds NaN, because leaving it out would
+    leave out the resamples without a rare class.
 
     Raises ValueError for arrays that are not (n, M, L, L) counts of the same shape, matrices of one image whose true
     pixels differ (the images are then not the same), drives that are not (M,), a block that is not a whole number of
@@ -132,8 +132,9 @@ def _counts(name: str, confusions: ArrayLike) -> np.ndarray:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    """The quotient part / whole, NaN where whole is 0."""
+    ratio: np.ndarray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    return ratio
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""One cell of a grid: a run that no two processes do at once, and whose error stays in its folder.
+"""One cell of a grid with one seed: a run that no two processes make at once, and whose error stays in its folder.
 
-Whoever runs a cell holds a lock of the operating system on a file in the run's folder. The kernel lets go of it when
-the holder dies, however it dies, so a lock never outlives its run.
+The process that makes a run holds a lock of the operating system on a file in the run's folder. The kernel releases the
+lock when that process dies, for whatever reason, so a lock never outlives its run.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ from filelock import FileLock, Timeout
 from patlib.trainer.config import RunConfig
 
 Job = Callable[[RunConfig, Path], object]
-"""What a cell does: given its configuration and the folder of all runs, leave ``record.json`` in the run's folder."""
+"""How a run is made: given its configuration and the folder of all runs, leave ``record.json`` in the run's folder."""
 
 
 class Outcome(NamedTuple):
-    """How a cell ended; "there" had a record before, "busy" is run by another process right now."""
+    """How a run ended: "there" if it had a record before, "busy" if another process is making it right now."""
 
     state: Literal["done", "there", "failed", "busy"]
     error: str = ""
 
 
 def is_there(config: RunConfig, folder: Path) -> bool:
-    """Whether the run has its record; not if nobody can look."""
+    """Whether the run has its record; False for a folder that this process may not read."""
     return os.path.exists(folder / config.run_path / "record.json")  # Path.exists raises PermissionError
 
 
 @contextmanager
 def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
-    """Hold the lock of a run; BlockingIOError at once if another process holds it, with its pid if it can be known."""
+    """Hold the lock of a run while the block lasts.
+
+    Raises BlockingIOError at once if another process holds it, and names that process if it can be known.
+    """
     own = folder / config.run_path
     own.mkdir(parents=True, exist_ok=True)
     path = own / ".lock"
@@ -47,14 +50,14 @@ def hold_run(config: RunConfig, folder: Path) -> Iterator[None]:
         ) from error
     with lock:
         yield
-        # Safe only because whoever waits for this file, or makes a new one, looks for the record next.
+        # Removing the file is safe only because a process that locks it, or a new one, looks for the record next.
         if is_there(config, folder):
             with suppress(PermissionError):  # Windows removes no open file
                 path.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> str:
-    """Which process of this machine holds a lock; Linux tells it, and no other system does."""
+    """The process of this machine that holds a lock, as a part of a message; empty on systems other than Linux."""
     try:
         facts, lines = path.stat(), Path("/proc/locks").read_text().splitlines()
     except OSError:
@@ -67,27 +70,27 @@ def _holder(path: Path) -> str:
     return ""
 
 
-def run_cell(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
-    """Run a cell unless it has a record or another process runs it; calls ``started`` with its name when it begins.
+def run_cell(job: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+    """Make a run unless it has a record or another process makes it; ``started`` is called with its name at its start.
 
-    An error becomes the outcome "failed", and ``error.txt`` with its traceback in the run's folder, if that can be
-    written. So does a folder that cannot be made or locked.
+    An error becomes the outcome "failed", and its traceback becomes ``error.txt`` in the run's folder, if that can be
+    written. A folder that cannot be made or locked is such an error, too.
     """
     try:
         if is_there(config, folder):
             return Outcome("there")
         with hold_run(config, folder):
-            return Outcome("there") if is_there(config, folder) else _run(cell, config, folder, started)
+            return Outcome("there") if is_there(config, folder) else _run(job, config, folder, started)
     except BlockingIOError as error:
         return Outcome("busy", str(error))
     except (OSError, RuntimeError) as error:  # filelock raises the latter where a file system has no locks
         return failed(config, folder, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def _run(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
+def _run(job: Job, config: RunConfig, folder: Path, started: Callable[[str], object]) -> Outcome:
     started(config.run_name)
     try:
-        cell(config, folder)
+        job(config, folder)
     except Exception as error:
         return failed(config, folder, f"{type(error).__name__}: {error}", traceback.format_exc())
     with suppress(OSError):
@@ -96,7 +99,7 @@ def _run(cell: Job, config: RunConfig, folder: Path, started: Callable[[str], ob
 
 
 def failed(config: RunConfig, folder: Path, error: str, details: str) -> Outcome:
-    """The outcome of a cell that failed, whose details are kept as ``error.txt`` in the run's folder if they can be."""
+    """The outcome of a run that failed; its details are written to ``error.txt`` in the run's folder if possible."""
     own = folder / config.run_path
     with suppress(OSError):
         own.mkdir(parents=True, exist_ok=True)

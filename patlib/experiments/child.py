@@ -1,4 +1,4 @@
-"""One run of a queue in a process of its own, as the queue sees it: its environment, and what it said."""
+"""One run of a queue in a process of its own, as the queue sees it: its environment, and what it printed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Child:
     """A process that makes one run."""
 
     config: RunConfig
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     said: IO[str]
     errors: IO[str]
     began: float
@@ -29,13 +29,13 @@ class Child:
 
     @classmethod
     def begin(cls, command: Sequence[str], config: RunConfig, environment: Mapping[str, str]) -> Child:
-        """Start the process; the end of its standard input, a pipe, is how it learns that this process is gone."""
+        """Start the process. Its standard input is a pipe that closes when this process ends, and then it ends, too."""
         said, errors = _temporary(), _temporary()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=errors, env=environment)
         return cls(config, process, said, errors, time.monotonic())
 
     def close(self) -> str:
-        """Let go of a process that has ended; returns what it printed, or else the end of its errors."""
+        """Close the files of a process that has ended; returns what it printed, or else the end of its errors."""
         if self.process.stdin:
             self.process.stdin.close()
         texts = []

@@ -1,7 +1,7 @@
-"""Cells on Dask: worker processes of this machine, or whatever a Dask scheduler commands.
+"""Runs on Dask: on worker processes of this machine, or on the workers of any Dask scheduler.
 
-The driver never hands out more cells than there are workers. What Dask holds against a cell is that a worker died while
-the cell was assigned to it: with one cell a worker, that is the cell that ran.
+The driver never hands out more runs than there are workers. Dask blames a run for the death of a worker to which it was
+assigned, and with one run to a worker that is the run that the worker was making.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 20
-POLL_SECONDS = 2.0  # how soon a worker that joined gets its first cell
+POLL_SECONDS = 2.0  # how long a worker that joined may wait for its first run
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Started = Callable[[str], object]
 
 
 @contextmanager
 def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[RunConfig]) -> Iterator[Client]:
-    """A client of ``workers`` new processes on this machine, or of the scheduler at an address; checked and closed.
+    """A client of ``workers`` new processes on this machine, or of the scheduler at an address, closed at the end.
 
-    With CUDA each local worker gets as many GPUs of its own as a cell takes, else its share of the processors.
-    Raises ValueError for what cannot be, and ConnectionError if the scheduler does not answer or has no workers.
+    With CUDA each local worker has as many GPUs of its own as a run takes, and otherwise its share of the processors.
+    Raises ValueError if Dask is not installed or this machine has too few GPUs, and ConnectionError if the scheduler
+    does not answer or has no workers.
     """
     try:
         import distributed
@@ -52,7 +53,7 @@ def open_cluster(workers: int | None, scheduler: str | None, configs: Sequence[R
             f"no Dask scheduler answers at {scheduler!r}: expected an address such as tcp://host:8786, which "
             f"`dask scheduler` prints when it starts ({error})"
         ) from error
-    # What goes wrong is told by the exceptions here; Dask would print tracebacks of its own across the display.
+    # The exceptions raised here say what went wrong; Dask would print tracebacks of its own across the display.
     with silence_logging_cmgr(CRITICAL), client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
@@ -90,7 +91,7 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
         index: {"cls": Nanny, "options": {**common, **(own[index] if own else {})}} for index in range(workers)
     }
     before = dict(os.environ)
-    # Set before a worker starts: libraries read these when they are imported. Dask would say 1.
+    # The variables are set before a worker starts, because libraries read them on import. Dask would set them to 1.
     environment = {"distributed.nanny.pre-spawn-environ": dict.fromkeys(THREADS, threads)}
     try:
         with (
@@ -103,14 +104,14 @@ def _local_cluster(workers: int, configs: Sequence[RunConfig]) -> Iterator[Any]:
         ):
             yield cluster
     finally:
-        # Dask changes the environment of this process for its children, and leaves it so.
+        # Dask changes the environment of this process for its children, and does not change it back.
         for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)
 
 
 def _cuda_devices() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES must say to show one device, for each that this process sees."""
+    """For each device that this process sees, the value of CUDA_VISIBLE_DEVICES that shows this device alone."""
     import torch
 
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
@@ -119,26 +120,26 @@ def _cuda_devices() -> list[str]:
 
 
 def run_cells(
-    client: Client, cell: Job, configs: Iterable[RunConfig], folder: Path, started: Started
+    client: Client, job: Job, configs: Iterable[RunConfig], folder: Path, started: Started
 ) -> Iterator[tuple[RunConfig, Outcome]]:
-    """Run cells on a cluster; yields each with its outcome as it ends. ``started`` is told what begins on a worker.
+    """Make runs on a cluster; yields each with its outcome as it ends. ``started`` is called with each that begins.
 
-    A cell whose worker dies is run again elsewhere; one that takes down several workers is reported as failed. Raises
-    ValueError before anything runs if the workers are not fit for it, and ConnectionError when the scheduler is gone.
+    A run whose worker dies is made again elsewhere; one that takes down several workers is reported as failed. Raises
+    ValueError before anything is run if a worker is not fit for the runs, and ConnectionError if the scheduler is gone.
     """
     configs = list(configs)
     gpus, each = _check_workers(client, configs, folder), _devices_of_a_cell(configs)
     topic = f"patlib-{uuid.uuid4().hex}"
     client.subscribe_topic(topic, lambda event: started(event[1]))
     waiting = configs[::-1]
-    running: dict[Future, RunConfig] = {}
-    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    running: dict[Future[Outcome], RunConfig] = {}
+    ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
     while waiting or running:
         while waiting and len(running) < _slots(client, each if gpus else 0):
             config = waiting.pop()
             needs = {"GPU": config.devices} if gpus and config.accelerator in ("auto", "cuda") else {}
             key = f"{config.run_name}-{uuid.uuid4().hex}"
-            future = client.submit(_work, cell, config, folder, topic, key=key, pure=False, resources=needs)
+            future = client.submit(_work, job, config, folder, topic, key=key, pure=False, resources=needs)
             running[future] = config
             future.add_done_callback(ended.put)
         try:
@@ -150,12 +151,12 @@ def run_cells(
     client.unsubscribe_topic(topic)
 
 
-def _work(cell: Job, config: RunConfig, folder: Path, topic: str) -> Outcome:
+def _work(job: Job, config: RunConfig, folder: Path, topic: str) -> Outcome:
     import distributed
 
     worker = distributed.get_worker()
     _fit_for_work(worker, folder)
-    return run_cell(cell, config, folder, lambda name: worker.log_event(topic, name))
+    return run_cell(job, config, folder, lambda name: worker.log_event(topic, name))
 
 
 def _fit_for_work(dask_worker: Any, path: Path) -> None:
@@ -169,7 +170,7 @@ def _fit_for_work(dask_worker: Any, path: Path) -> None:
 
 
 def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -> bool:
-    """Whether the cells are to ask for GPUs; ValueError naming a worker that cannot run them."""
+    """Whether the runs are to ask for GPUs; ValueError, which names the worker, if one cannot make them."""
     seen = folder / f".grid-{uuid.uuid4().hex}"  # a folder of the same name could be another machine's own
     seen.touch()
     try:
@@ -179,7 +180,7 @@ def _check_workers(client: Client, configs: Sequence[RunConfig], folder: Path) -
     for address, answer in answers.items():
         if isinstance(answer, ImportError):
             raise ValueError(f"the worker at {address} cannot import patlib ({answer}): install it there, too")
-        if isinstance(answer, ValueError):  # and not an error of the connection, when a worker has just gone
+        if isinstance(answer, ValueError):  # an error of the connection only means that a worker has just gone
             raise ValueError(f"the worker at {address} is not fit for this grid: {answer}")
     gpus = any("GPU" in worker["resources"] for worker in _workers(client))
     if not gpus and any(config.accelerator == "cuda" for config in configs):
@@ -201,20 +202,21 @@ def _workers(client: Client) -> list[dict[str, Any]]:
 
 
 def _devices_of_a_cell(configs: Iterable[RunConfig]) -> int:
-    """How many GPUs a cell asks for, where there are any; 0 if all are to run on CPUs."""
+    """The number of GPUs that a run asks for where there are any; 0 if all runs are to be made on CPUs."""
     return max((config.devices for config in configs if config.accelerator in ("auto", "cuda")), default=0)
 
 
 def _slots(client: Client, gpus: int) -> int:
-    """How many cells can run at this moment, one a worker, if each of them takes this many GPUs."""
+    """How many runs can be made at this moment, one to a worker, if each takes this many GPUs."""
     return sum(worker["resources"].get("GPU", 0) >= gpus for worker in _workers(client))
 
 
-def _outcome(future: Future, config: RunConfig, folder: Path) -> Outcome:
+def _outcome(future: Future[Outcome], config: RunConfig, folder: Path) -> Outcome:
     from distributed import KilledWorker
 
     if future.status == "finished":
-        return future.result()
+        outcome: Outcome = future.result()
+        return outcome
     error = future.exception() if future.status == "error" else None
     if error is None:
         raise ConnectionError(

@@ -1,10 +1,11 @@
-"""How long a run takes, as far as finished runs of its kind tell."""
+"""How long a run will take, as far as finished runs of its kind tell."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -19,25 +20,25 @@ KIND = (
 """The fields that decide what an epoch costs; the losses differ too little to matter."""
 
 
-def kind_of(config: RunConfig) -> tuple:
-    """What runs must have in common for one to tell how long an epoch of the other takes."""
+def kind_of(config: RunConfig) -> tuple[Any, ...]:
+    """The values that two runs must share for one to tell how long an epoch of the other takes."""
     return tuple(getattr(config, name) for name in KIND)
 
 
 class Durations:
     """Seconds an epoch by kind of run, from records made on a device like this machine's.
 
-    On processors they are core-seconds (seconds times threads), so that runs with one thread tell about runs with two.
+    On processors these are core-seconds (seconds times threads), so that runs with one thread tell about runs with two.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.device = _device()
-        self._seconds: dict[tuple, list[float]] = defaultdict(list)
+        self._seconds: dict[tuple[Any, ...], list[float]] = defaultdict(list)
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Learn from one more record; one from another device, or of a network of one's own, tells nothing."""
+        """Learn from one more record, unless it is from another device or of a network that was handed to ``fit``."""
         machine, curves = record["machine"], record["curves"]
         if machine["device"] != device_title(self.device) or record["config"]["model_width"] is None:
             return
@@ -51,13 +52,13 @@ class Durations:
         return config.epochs * median(seen) if seen else None
 
     def total(self, configs: Iterable[RunConfig]) -> tuple[float, int]:
-        """The seconds of all runs whose kind is known, and how many others there are."""
+        """The seconds that all runs of a known kind take together, and the number of the other runs."""
         each = [self.of(config) for config in configs]
         return sum(seconds for seconds in each if seconds is not None), each.count(None)
 
 
 def _device() -> torch.device:
-    """What the accelerator "auto" chooses here."""
+    """The device that the accelerator "auto" chooses on this machine."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

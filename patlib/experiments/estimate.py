@@ -1,4 +1,4 @@
-"""How long a run would take on this machine, from a few batches of it that are timed now."""
+"""How long a run would take on this machine, from a few of its batches that are timed now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,9 +23,9 @@ from patlib.trainer.step import train_epoch
 def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
     """Seconds that a run of this configuration would take here: its training, its validation and its last measurements.
 
-    Each is timed over ``steps`` batches, after some that warm up: compilation and the choice of kernels come once a
-    run, and are added once. A run that several devices share is timed as if one of them did it all. Afterwards the
-    random state of this process is another one. Raises what :func:`patlib.trainer.fit` raises before it begins.
+    Each of these is timed over ``steps`` batches, after some that warm up. Compilation and the choice of kernels happen
+    once in a run, and their time is added once. A run that several devices share is timed as if one of them did it all.
+    The random state of this process is changed. Raises what :func:`patlib.trainer.fit` raises before it begins.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -32,7 +33,7 @@ def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
     check_devices(config)
     dataset = open_dataset(config, progress=False)
     batches = {name: -(-len(split) // config.batch_size) for name, split in dataset.splits.items()}
-    with tempfile.TemporaryDirectory() as folder:  # in which an interrupted run would lie; this one keeps nothing
+    with tempfile.TemporaryDirectory() as folder:  # a run needs a folder; this one writes nothing into it
         run = open_run(config, Path(folder), _beginning(dataset, steps * config.batch_size), None)
     first = _seconds(run, lambda: _train(run, 1))
     training = _seconds(run, lambda: _train(run, steps)) / min(steps, batches["train"])
@@ -45,15 +46,15 @@ def estimate_seconds(config: RunConfig, steps: int = 3) -> float:
 
 
 def estimate_kinds(configs: Iterable[RunConfig]) -> list[tuple[float, list[RunConfig]]]:
-    """The configurations that take as long as each other (the same kind and length), and the seconds that one takes."""
-    kinds: dict[tuple, list[RunConfig]] = {}
+    """Groups of configurations of the same kind and length, each with the seconds that one of its runs takes."""
+    kinds: dict[tuple[Any, ...], list[RunConfig]] = {}
     for config in configs:
         kinds.setdefault((config.epochs, *kind_of(config)), []).append(config)
     return [(estimate_seconds(members[0]), members) for members in kinds.values()]
 
 
 def _beginning(dataset: PreparedDataset, images: int) -> PreparedDataset:
-    """The dataset with the first images of each split alone, and its class frequencies."""
+    """The dataset with only the first images of each split, and with its class frequencies as they were."""
     splits = {
         name: Split(split.images[:images], split.masks[:images], split.names[:images])
         for name, split in dataset.splits.items()

@@ -1,4 +1,4 @@
-"""What the statistics of several runs return: numbers with an interval, which print themselves."""
+"""The results of statistics over several runs: numbers with an interval, which can be printed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Equivalence(MeanInterval):
 
     @property
     def is_equivalent(self) -> bool:
-        """Whether that is rejected at 0.05: the 90 % interval then lies between -margin and margin."""
+        """Whether that hypothesis is rejected at 0.05; the 90 % interval then lies between -margin and margin."""
         return self.p_value < 0.05
 
 

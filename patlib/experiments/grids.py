@@ -1,8 +1,8 @@
-"""The paper's tables and sweeps, and ours, as data: which runs each consists of.
+"""The paper's tables and sweeps, and some of ours, as data: the runs of which each consists.
 
-A grid is a tuple of cells. A cell names its row as the paper does and states the fields of
-:class:`~patlib.trainer.config.RunConfig` that make it; everything else (dataset, size, length) comes from a base
-configuration.
+A grid is a tuple of cells. A cell names its row as the paper does, and states those fields of
+:class:`~patlib.trainer.config.RunConfig` that make its runs. Everything else (dataset, size, length) comes from a base
+configuration, and each seed makes one run of the cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from patlib.trainer.parameters import all_parameters
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of a table: its name, one word a level, and the settings that stand for it."""
+    """A row of a table: its name, with one word for each level, and the settings that its runs have in common."""
 
     row: tuple[str, ...]
     settings: dict[str, Any]
@@ -96,7 +96,7 @@ def get_grid(name: str) -> tuple[Cell, ...]:
 
 
 def fields_set_by(name: str) -> set[str]:
-    """The settings that the grid's cells decide, the seed and the parameters of all losses among them."""
+    """The settings that the grid decides: those of its cells, the seed, and the parameters of all losses."""
     return {"seed", "loss_parameters", *all_parameters()}.union(*(cell.settings for cell in get_grid(name)))
 
 
@@ -107,5 +107,5 @@ def cell_config(name: str, cell: Cell, base: RunConfig, seed: int) -> RunConfig:
 
 
 def grid_configs(name: str, base: RunConfig, seeds: Iterable[int] = (0,)) -> list[RunConfig]:
-    """All runs of a grid, seed by seed, so that whoever stops early has whole seeds."""
+    """All runs of a grid, seed by seed, so that the seeds are whole when a grid is stopped early."""
     return [cell_config(name, cell, base, seed) for seed in seeds for cell in get_grid(name)]

@@ -1,4 +1,4 @@
-"""What a grid shows while it goes: how much is left and how long that takes, what failed, and what runs just now."""
+"""The display of a grid at work: how many runs are left and how long they take, what failed, and what is running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from patlib.experiments.cell import Outcome
 
 
 class GridProgress:
-    """A bar over the cells of a grid, with the names of those that run; nothing where tqdm is switched off."""
+    """A bar over the runs of a grid, with the names of those under way; nothing where tqdm is switched off."""
 
     def __init__(self, total: int, there: int, shown: bool) -> None:
         self.running: list[str] = []
@@ -30,13 +30,13 @@ class GridProgress:
         )
 
     def started(self, name: str) -> None:
-        """A cell runs. Called a second time if it begins anew elsewhere because its worker died."""
+        """Show that a run has begun; this is called again if its worker died and it begins anew elsewhere."""
         if name not in self.running:
             self.running.append(name)
         self._show()
 
     def finished(self, name: str, outcome: Outcome) -> None:
-        """A cell ended, or was found to be run by another process and will be tried again."""
+        """Show that a run has ended, or that another process is making it and it will be tried again."""
         if name in self.running:
             self.running.remove(name)
         self.there += outcome.state == "there"
@@ -52,7 +52,7 @@ class GridProgress:
         self._show()
 
     def retrying(self) -> None:
-        """Those that another process ran are tried again."""
+        """Show that the runs that another process was making are tried again."""
         self.elsewhere = 0
 
     def _show(self) -> None:
@@ -76,7 +76,7 @@ class GridProgress:
 
 
 def one_line(error: str) -> str:
-    """The line of an error that says most: the last of a traceback, else the first that is not empty."""
+    """The most telling line of an error: the last line of a traceback, or else the first line that is not empty."""
     lines = [line.strip() for line in error.splitlines() if line.strip()] or [error]
     return lines[-1 if "Traceback (most recent call last)" in error else 0]
 

@@ -1,7 +1,7 @@
-"""A queue of runs in processes of their own, most telling first, for as long as a budget of time lasts.
+"""A queue of runs in processes of their own, the most telling first, for as long as a budget of time lasts.
 
-Whatever ends a run before its record (the end of the budget, Ctrl-C, a killed queue) leaves it to go on from its last
-epoch the next time. Several queues may share a folder: a run is made under its lock, so none repeats another's.
+If something ends a run before it has a record (the end of the budget, Ctrl-C, a killed queue), the run goes on from its
+last epoch the next time. Several queues may share a folder: a run is made under its lock, so it is made once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GRACE_SECONDS = 5.0  # from asking a run to stop to stopping it
 
 @dataclass
 class QueueResult:
-    """How the runs of a queue ended, in numbers; ``failed`` has (run name, line of the error that says most)."""
+    """How the runs of a queue ended, in numbers; ``failed`` holds (run name, most telling line of its error)."""
 
     done: int = 0
     there: int = 0
@@ -52,14 +52,14 @@ class QueueResult:
 
 
 def state_of(config: RunConfig, runs: Path, records: Path) -> Literal["there", "started", "missing"]:
-    """Whether a run has its record (with its weights, or kept without), was begun, or neither."""
+    """Whether a run has its record (among ``runs`` or ``records``), has been started, or neither."""
     if is_there(config, records) or is_there(config, runs):
         return "there"
     return "started" if (runs / config.run_path / FOLDER).is_dir() else "missing"
 
 
 def keep_record(config: RunConfig, runs: Path, records: Path) -> None:
-    """Copy a run's record, without its weights, to where records are kept."""
+    """Copy a run's record, without its weights, to the folder of the records."""
     source, target = runs / config.run_path / "record.json", records / config.run_path / "record.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
@@ -67,7 +67,7 @@ def keep_record(config: RunConfig, runs: Path, records: Path) -> None:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)  # whoever reads a file of it wants to see how far the queue is
+    print(text, flush=True)  # so that a log file shows at any moment how far the queue is
 
 
 def run_queue(
@@ -82,9 +82,9 @@ def run_queue(
     """Make the runs that have no record, ``workers`` at a time, for so many minutes; those begun before go first.
 
     Each run has its folder below ``runs``, and its record is copied below ``records`` when it ends. A run that fails
-    does not stop the rest; a dataset that is not here is said once. Each process is given ``nice``, its share of the
-    processors (unless OMP_NUM_THREADS says how many), and on CUDA one GPU, in turn. ``say`` is told what begins and
-    what ends. Raises ValueError for less than one worker or no time.
+    does not stop the rest, and a missing dataset is reported once. Each process has the priority ``nice``, its share of
+    the processors (unless OMP_NUM_THREADS states a number) and, on CUDA, one GPU in turn. ``say`` is called with a line
+    about each run that begins or ends. Raises ValueError for less than one worker or no time.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
@@ -106,14 +106,14 @@ class _Queue:
         self.threads = 1 if torch.cuda.is_available() else int(self.environments[0]["OMP_NUM_THREADS"])
         self.waiting: list[RunConfig] = []
         self.running: dict[int, Child] = {}
-        self.looked: dict[Path, float] = {}  # when a run was last seen to be another process's
+        self.looked: dict[Path, float] = {}  # when another process was last seen to be making a run
         self.absent: set[str] = set()
         self.result = QueueResult()
         runs.mkdir(parents=True, exist_ok=True)
         self.durations = Durations([*read_records(records), *read_records(runs)])
 
     def fill(self, configs: Iterable[RunConfig]) -> None:
-        """Sort out what is there; what was begun goes first, then the order given."""
+        """Leave out the runs that are there, and put those that were started before the others, in the given order."""
         unique = {config.run_path: config for config in configs}.values()
         states = {config.run_path: state_of(config, self.runs, self.records) for config in unique}
         for config in unique:
@@ -147,7 +147,7 @@ class _Queue:
                 child.process.kill()
                 child.process.wait()
             child.close()
-            if is_there(child.config, self.runs):  # it ended on its own just before
+            if is_there(child.config, self.runs):  # the run ended by itself just before it was stopped
                 keep_record(child.config, self.runs, self.records)
                 self.result.done += 1
             else:

@@ -1,4 +1,4 @@
-"""A run as a readable report: notebook 11 with the run's parameters, executed by papermill."""
+"""A run as a readable report: notebook 11, executed by papermill with the run's parameters."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ REPORT = Path(__file__).parents[2] / "notebooks" / "11_one_run.ipynb"
 
 
 def report_cell(config: RunConfig, folder: Path) -> None:
-    """Execute notebook 11 as the run's report: :func:`run_notebook`."""
+    """Make a run by executing notebook 11 as its report (:func:`run_notebook`)."""
     check_report()
     run_notebook(REPORT, config, folder, progress=False)
 
 
 def check_report() -> None:
-    """ValueError if notebook 11 is not there, as when patlib was installed without its repository."""
+    """Raise ValueError if notebook 11 is not there, because patlib was installed without its repository."""
     if not REPORT.is_file():
         raise ValueError(f"the report's notebook is not at {REPORT}: use --plain, or run from a checkout")
 
@@ -27,9 +27,9 @@ def check_report() -> None:
 def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
     """Configuration and run folder from the variables of a notebook that so far holds nothing but parameters.
 
-    Papermill only warns about a parameter that a notebook does not have. Here every public variable with a plain value
-    must be a setting of a run (a field of :class:`~patlib.trainer.config.RunConfig` or a parameter of a loss) or
-    ``folder``, below which the run gets its own: a misspelt name raises ValueError, and so does a wrong type.
+    Every public variable with a plain value must be a setting of a run (a field of
+    :class:`~patlib.trainer.config.RunConfig` or a parameter of a loss) or ``folder``, below which the run has a folder
+    of its own. Raises ValueError for a misspelt name, of which papermill only warns, and for a wrong type.
     """
     plain = (str, int, float, bool, list, tuple, dict, type(None))
     jupyter_names = ("In", "Out")
@@ -49,25 +49,25 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> tuple[RunConfig, Path]:
 
 
 def run_notebook(notebook: str | Path, config: RunConfig, folder: str | Path, progress: bool = True) -> Path:
-    """Execute the parameterised notebook with papermill; returns the executed one, in the run's folder.
+    """Execute a notebook with papermill and a run's parameters; returns the path of the copy in the run's folder.
 
-    It is named ``notebook.ipynb`` only when every cell has run. One that failed is kept as ``failed.ipynb``, with the
-    error in its place, and ValueError tells which.
+    The copy is named ``notebook.ipynb`` only when every cell has run. If a cell fails, it is kept as ``failed.ipynb``
+    with the error in its place, and ValueError is raised, which names the cell and the error.
     """
     import papermill
     from jupyter_client.manager import AsyncKernelManager
 
     class QuietKernel(AsyncKernelManager):
-        """What a kernel says outside of its notebook is about its own start and end."""
+        """A kernel whose messages about its own start and end are not shown."""
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
     own = Path(folder).resolve() / config.run_path
     own.mkdir(parents=True, exist_ok=True)
-    # Parameters that are not set are said to be None, whatever the notebook has for its own run.
+    # A parameter that is not set is None, whatever value the notebook has for a run of its own.
     parameters = {**dict.fromkeys(setting_names()), **config.model_dump(), "folder": str(Path(folder).resolve())}
-    # Judged by whether papermill returns: an interrupted notebook's own metadata can look complete.
+    # A notebook is finished if papermill returns; the metadata of an interrupted one can look complete.
     unfinished = own / "failed.ipynb"
     try:
         papermill.execute_notebook(

@@ -12,7 +12,7 @@ from patlib.experiments.cell import Job, Outcome, is_there, run_cell
 from patlib.experiments.progress import GridProgress, one_line
 from patlib.trainer.config import RunConfig
 
-BUSY_SECONDS = 1.0  # between two looks at what another process is running
+BUSY_SECONDS = 1.0  # between two looks at the runs that another process is making
 Execute = Callable[[list[RunConfig], Path, Callable[[str], object]], Iterator[tuple[RunConfig, Outcome]]]
 
 
@@ -20,20 +20,20 @@ def run_grid(
     configs: Iterable[RunConfig],
     folder: str | Path,
     progress: bool = True,
-    cell: Job | None = None,
+    job: Job | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> list[tuple[str, str]]:
-    """Run each configuration in its own folder below ``folder``; one that has a record there is not run again.
+    """Run each configuration in its own folder below ``folder``, unless it has a record there.
 
-    A run that fails leaves ``error.txt`` with its traceback and does not stop the rest. Returns (run name, last line
-    of the error) of those that failed. Several processes may be given the same folder: none repeats what another did,
-    and what another is doing is left to it, and tried again at the end.
+    A run that fails leaves ``error.txt`` with its traceback and does not stop the rest. Returns (run name, most telling
+    line of the error) of the runs that failed. Several processes may share a folder: a run that another process has
+    made is not repeated, and one that another process is making is looked at again at the end.
 
-    ``cell`` is what a run does: :func:`plain_cell` if None, or :func:`report_cell`, or any function that can be
-    pickled. The runs go one after another in this process, or on ``workers`` processes of this machine (then a script
-    needs ``if __name__ == "__main__":``), or on the workers of the Dask ``scheduler`` at an address. Raises ValueError
-    or ConnectionError as :mod:`patlib.experiments.cluster` does.
+    ``job`` makes a run: :func:`plain_cell` if None, or :func:`~patlib.experiments.report.report_cell`, or any function
+    that can be pickled. The runs are made one after another in this process, or on ``workers`` processes of this
+    machine (then a script needs ``if __name__ == "__main__":``), or on the workers of the Dask ``scheduler`` at an
+    address. Raises ValueError or ConnectionError as :mod:`patlib.experiments.cluster` does.
     """
     if workers is not None and scheduler is not None:
         raise ValueError("--workers starts processes here and --scheduler names a cluster: give one of them")
@@ -47,7 +47,7 @@ def run_grid(
         return []
     failures = []
     with (
-        _executor(cell, left, workers, scheduler, progress) as execute,
+        _executor(job, left, workers, scheduler, progress) as execute,
         GridProgress(len(cells), len(cells) - len(left), progress) as shown,
     ):
         while left:
@@ -67,23 +67,23 @@ def run_grid(
 
 @contextmanager
 def _executor(
-    cell: Job | None, configs: list[RunConfig], workers: int | None, scheduler: str | None, progress: bool
+    job: Job | None, configs: list[RunConfig], workers: int | None, scheduler: str | None, progress: bool
 ) -> Iterator[Execute]:
-    """A function that runs cells, wherever they are to run, and yields each with its outcome."""
+    """A function that makes runs where they are to be made, and yields each with its outcome."""
     if workers is None and scheduler is None:
-        yield partial(_one_after_another, cell or partial(plain_cell, progress=progress))
+        yield partial(_one_after_another, job or partial(plain_cell, progress=progress))
         return
     from patlib.experiments import cluster
 
     with cluster.open_cluster(workers, scheduler, configs) as client:
-        yield partial(cluster.run_cells, client, cell or plain_cell)
+        yield partial(cluster.run_cells, client, job or plain_cell)
 
 
 def _one_after_another(
-    cell: Job, configs: Iterable[RunConfig], folder: Path, started: Callable[[str], object]
+    job: Job, configs: Iterable[RunConfig], folder: Path, started: Callable[[str], object]
 ) -> Iterator[tuple[RunConfig, Outcome]]:
     for config in configs:
-        yield config, run_cell(cell, config, folder, started)
+        yield config, run_cell(job, config, folder, started)
 
 
 def plain_cell(config: RunConfig, folder: Path, progress: bool = False) -> None:

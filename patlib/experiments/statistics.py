@@ -3,10 +3,10 @@ r"""Statistics of training runs that are paired by seed: intervals, tests, and a
 Runs of one seed share their initial weights, the order of the images and the mirroring. A difference within a seed is
 free of what those contribute, so methods are compared by their differences, never by two separate intervals.
 
-Here are the statistics of scores, one a run, of n seeds; those of confusion matrices are in
-:mod:`patlib.experiments.bootstrap` and can be imported from here. Results have the unit of the scores they are given,
-per cent in this project. NaN stands for a score that is undefined: it is left out, in a pair together with its partner,
-and ``n`` counts what remains.
+This module has the statistics of scores, one for each of n seeds. Those of confusion matrices are in
+:mod:`patlib.experiments.bootstrap`, and can be imported from here as well. Results have the unit of the scores, which
+is per cent in this project. NaN stands for an undefined score. It is left out, in a pair together with its partner, and
+``n`` counts the scores or pairs that remain.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def mean_interval(values: ArrayLike) -> MeanInterval:
 
     .. math:: \bar x \pm t_{n-1,\,0.975}\; s / \sqrt n
 
-    ``values`` has shape (n,). With one value, and for values that are all NaN (then n = 0), what cannot be estimated is
-    NaN. Raises ValueError for an empty array, a shape other than (n,), and infinite values.
+    ``values`` has shape (n,). Estimates that one value does not allow are NaN, and so are all if every value is NaN
+    (then n = 0). Raises ValueError for an empty array, a shape other than (n,), and infinite values.
     """
     scores = _scores("values", values)
     n, mean, sd = _moments(scores[~np.isnan(scores)], _rounding(scores))
@@ -47,7 +47,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> PairedDifference:
     .. math:: \bar d \pm t_{n-1,\,0.975}\; s_d / \sqrt n, \qquad p = 2\,P(T_{n-1} \ge |\bar d| \sqrt n / s_d)
 
     The test is Student's (Biometrika 6, 1908). ``a`` and ``b`` have shape (n,), in the same order of seeds; or both are
-    pandas Series indexed by seed, of which the common seeds count. With one pair ``sd``, the bounds and ``p_value``
+    pandas Series indexed by seed, and their common seeds are used. With one pair ``sd``, the bounds and ``p_value``
     are NaN. Differences that are all equal, up to rounding, take the limit of a vanishing spread: the interval is the
     point, and p is 0, or 1 if they are all zero. A few runs do not warrant such certainty, so look at the scores first:
     the usual cause is a score that is at its floor with both methods.
@@ -84,7 +84,7 @@ def equivalent(a: ArrayLike, b: ArrayLike, margin: float) -> Equivalence:
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    r"""p values adjusted for the number of tests, by Holm's step-down method, in the order given.
+    r"""The p values adjusted for the number of tests by Holm's step-down method, in the order given.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i}\, \min\{1, (m - j + 1)\, p_{(j)}\}
 
@@ -115,7 +115,7 @@ def _scores(name: str, values: ArrayLike) -> np.ndarray:
 
 
 def _paired_moments(a: ArrayLike, b: ArrayLike) -> tuple[int, float, float]:
-    """n, mean and standard deviation of a - b over the seeds at which both are defined."""
+    """The number of seeds at which a and b are defined, and the mean and standard deviation of a - b over them."""
     if isinstance(a, pd.Series) != isinstance(b, pd.Series):
         raise ValueError("a and b must both be Series indexed by seed, or both be arrays in the same order of seeds")
     if isinstance(a, pd.Series) and isinstance(b, pd.Series):
@@ -137,12 +137,12 @@ def _paired_moments(a: ArrayLike, b: ArrayLike) -> tuple[int, float, float]:
 
 
 def _rounding(scores: np.ndarray) -> float:
-    """How far apart scores may be, by the rounding of float64 alone, that are equal: 1.1 - 1 is not quite 0.1."""
+    """How far apart equal scores may lie because float64 is rounded, as 1.1 - 1 is not quite 0.1."""
     return 16 * np.finfo(np.float64).eps * float(np.max(np.abs(scores), initial=0, where=~np.isnan(scores)))
 
 
 def _moments(values: np.ndarray, rounding: float) -> tuple[int, float, float]:
-    """n, mean and standard deviation; a mean or a spread that rounding explains is 0."""
+    """The number of values, their mean and standard deviation, of which rounding errors are made 0."""
     n = len(values)
     mean = float(values.mean()) if n else float("nan")
     sd = float("nan")

@@ -1,8 +1,7 @@
-"""Every study of this project, declared once: its question, its runs, their scales, and the order of them all.
+"""Every study of this project, declared once: its question, its runs and their scales; and the order of all runs.
 
-A study is data. Its cells name the rows of its table and the fields of :class:`~patlib.trainer.config.RunConfig` that
-make them, and a scale gives the rest: "laptop" is what processors can do in days, "full" the paper's length on a GPU. A
-run that two studies share (PAT is a row of most) is one run, because its folder is named by what it computes.
+A study's cells name the rows of its table and the fields that make them; a scale gives the rest: "laptop" is what
+processors can do in days, "full" needs a GPU. A run of several studies is one run, as it is named by what it computes.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ Scale = Literal["laptop", "full"]
 SEEDS, MORE_SEEDS = (0, 1, 2), (3, 4)
 
 COMMON: dict[str, Any] = {
-    "model": "segnet", "epochs": 100, "batch_size": 8, "learning_rate": 1e-3, "precision": "bf16",
-    "accelerator": "auto",
+    "model": "segnet", "epochs": 100, "batch_size": 8, "learning_rate": 1e-3, "precision": "bf16", "accelerator": "auto"
 }  # fmt: skip
 CAMVID: dict[Scale, dict[str, Any]] = {
     "laptop": {**COMMON, "dataset": "camvid", "image_height": 90, "image_width": 120, "model_width": 16},
     "full": {**COMMON, "dataset": "camvid", "image_height": 360, "image_width": 480, "model_width": 32},
 }
+FP32: dict[Scale, dict[str, Any]] = {scale: {**base, "precision": "fp32"} for scale, base in CAMVID.items()}
 DUSK: dict[Scale, dict[str, Any]] = {scale: {**base, "protocol": "day_to_dusk"} for scale, base in CAMVID.items()}
 ANCHOR: dict[Scale, dict[str, Any]] = {"laptop": CAMVID["full"], "full": CAMVID["full"]}
 _PET = {**COMMON, "dataset": "oxford_pet", "protocol": "paper"}
@@ -41,9 +40,9 @@ class Study:
     name: str
     question: str
     cells: tuple[Cell, ...]
-    """In the order of the study's table; all rows have as many words."""
+    """The rows of the study's table, in its order; each name has the same number of words."""
     pages: tuple[str, ...]
-    """The notebooks that read it, by the stem of their file."""
+    """The notebooks that read its records, by the stem of their file."""
     scales: dict[Scale, dict[str, Any]]
     """The fields of a configuration that a cell does not set."""
     laptop_seeds: tuple[int, ...] = SEEDS
@@ -51,7 +50,7 @@ class Study:
     """Whether each seed draws a split of the images of its own (``data_seed = seed``)."""
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """The seeds of a scale: at full scale three at most."""
+        """The seeds of a scale, at full scale three at most."""
         return tuple(seed for seed in self.laptop_seeds if scale == "laptop" or seed in SEEDS)
 
     def config(self, cell: Cell, seed: int, scale: Scale) -> RunConfig:
@@ -62,7 +61,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Wave:
-    """A part of a study that is run before what comes after it, seed by seed; all its cells if none are named."""
+    """A part of a study, run seed by seed and before the next wave; all cells of the study if none are named."""
 
     study: str
     seeds: tuple[int, ...]
@@ -139,6 +138,14 @@ STUDIES = {
             CAMVID,
         ),
         Study(
+            "fp32",
+            "What do the four methods of the frontier come to in fp32, which processors without bf16 can train in too?",
+            FOUR,
+            ("12_table_1", "19_the_frontier"),
+            FP32,
+            laptop_seeds=SEEDS + MORE_SEEDS,
+        ),
+        Study(
             "pet",
             "Does the order of the methods hold on another dataset, over five splits of its images?",
             PET_FIRST + PET_LATER,
@@ -198,6 +205,7 @@ ORDER = (
     Wave("halves", MORE_SEEDS),
     Wave("pet", MORE_SEEDS, PET_FIRST),
     Wave("precision", SEEDS),
+    Wave("fp32", SEEDS + MORE_SEEDS),
     Wave("dusk", SEEDS + MORE_SEEDS),
     Wave("learning_rate", SEEDS),
     Wave("networks", SEEDS, UNET),
@@ -208,7 +216,7 @@ ORDER = (
     Wave("anchor", (0,)),
     Wave("sweeps", (0,)),
 )
-"""The most telling runs first: whoever stops early has whole seeds of the main comparisons."""
+"""The most telling runs first, so that the main comparisons have whole seeds if the queue is stopped early."""
 
 
 def get_study(name: str) -> Study:
@@ -231,7 +239,7 @@ def study_configs(study: Study, scale: Scale) -> list[RunConfig]:
 
 
 def queue(scale: Scale) -> list[tuple[Study, RunConfig]]:
-    """Every run of every study once, in the order of the waves; one that studies share stands where it comes first."""
+    """Every run of every study once, in the order of the waves; a run that studies share stands at its first place."""
     found: dict[str, tuple[Study, RunConfig]] = {}
     for wave in ORDER:
         study = get_study(wave.study)

@@ -1,4 +1,4 @@
-"""Tables from records: scores of runs, the paper beside ours, differences with intervals, and their export."""
+"""Tables from records: the scores of runs, their means over seeds, which winner is clear, and their export."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["net
 def scores_of(record: Record, checkpoint: str = "best", split: str = "test") -> dict[str, float]:
     """Scores of one run: fractions as in :func:`patlib.metrics.confusion_scores`, head/medium/tail, cross-entropy.
 
-    ``released_miou`` is the number that the paper's released code would report. What a record lacks, or holds null for
-    because it is undefined, is NaN.
-    Raises ValueError for a checkpoint or split that the record does not have.
+    ``released_miou`` is the number that the paper's released code would report. A missing or undefined
+    score is NaN. Raises ValueError for a checkpoint or split that the record does not have.
     """
     splits = {name: found["splits"] for name, found in record["checkpoints"].items()}
     if checkpoint not in splits or split not in splits[checkpoint]:
@@ -69,10 +68,11 @@ def grid_scores(
     checkpoint: str = "best",
     split: str = "test",
 ) -> pd.DataFrame:
-    """One row a finished run of a grid, indexed by the cell's row and the seed; per cent where it is a fraction.
+    """The scores of a grid's finished runs, indexed by the cell's row and the seed; fractions are given in per cent.
 
     Only the records that :func:`~patlib.experiments.grids.grid_configs` names are read, so that runs at another scale
-    in the same folder cannot slip in. A run without a record has no row.
+    in the same folder cannot slip in. A run without a record has no row. Raises ValueError as
+    :func:`~patlib.trainer.records.read_record` and :func:`scores_of` do.
     """
     return run_scores(grid_runs(grid, base, seeds), folder, checkpoint, split)
 
@@ -83,15 +83,14 @@ def grid_runs(grid: str, base: RunConfig, seeds: Iterable[int]) -> Runs:
 
 
 def run_scores(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> pd.DataFrame:
-    """As :func:`grid_scores`, of the runs that are named: each under the words of its row and its seed."""
+    """The same as :func:`grid_scores`, for runs that are named by the words of their row and their seed."""
     rows, index = [], []
     for key, record in _records(runs, folder):
         scores = scores_of(record, checkpoint, split)
         rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
         index.append(key)
     levels = [f"level {depth}" for depth in range(len(next(iter(runs))) - 1)]
-    names = pd.MultiIndex.from_tuples(index, names=[*levels, "seed"]) if index else None
-    return pd.DataFrame(rows, index=names)
+    return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=[*levels, "seed"]) if index else None)
 
 
 def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str | Path) -> str:
@@ -100,15 +99,15 @@ def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str 
 
 
 def run_protocol(runs: Runs, folder: str | Path) -> str:
-    """As :func:`grid_protocol`, of the runs that are named."""
+    """The same as :func:`grid_protocol`, for runs that are named."""
     return next((protocol_of(record) for _, record in _records(runs, folder)), NOT_RUN)
 
 
 def run_caption(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> str:
-    """What a reader of :func:`run_scores` must know of its evidence, as the records have it.
+    """What a reader of :func:`run_scores` must know of its evidence, taken from the records.
 
-    The checkpoint and split that are scored, the seeds of a row, precisions and commits, what CamVid's validation set
-    is, and that the learning rate was not tuned.
+    It states the checkpoint and the split that are scored, the seeds of a row, precisions and commits, what CamVid's
+    validation set is, and that the learning rate was not tuned.
     """
     found = dict(_records(runs, folder))
     if not found:
@@ -136,7 +135,7 @@ def runs_of(scores: pd.DataFrame, row: tuple[str, ...]) -> pd.DataFrame:
 
 
 def summary(grid: str, scores: pd.DataFrame, names: Iterable[str] = tuple(COLUMNS)) -> pd.DataFrame:
-    """Mean +- standard deviation over seeds of every cell, as text, and the number of seeds; "not run" without any."""
+    """The mean ± standard deviation over seeds of every cell as text, or "not run", and the number of seeds."""
     return row_summary([cell.row for cell in get_grid(grid)], scores, names, LEVELS.get(grid))
 
 
@@ -146,9 +145,9 @@ def row_summary(
     names: Iterable[str] = tuple(COLUMNS),
     levels: list[str] | None = None,
 ) -> pd.DataFrame:
-    """As :func:`summary`, of the rows that are named; ``levels`` heads their words."""
+    """The same as :func:`summary`, for rows that are named; ``levels`` are the headings of their words."""
     lines = {
-        row: {COLUMNS[name]: mean_and_spread(runs_of(scores, row), name) for name in names}
+        row: {COLUMNS[name]: mean_and_sd(runs_of(scores, row), name) for name in names}
         | {"seeds": len(runs_of(scores, row))}
         for row in rows
     }
@@ -158,9 +157,9 @@ def row_summary(
 def clear_winner(scores: pd.DataFrame, name: str) -> tuple[str, ...] | None:
     """The row with the best mean, if it is clearly better than every other row that was run; None otherwise.
 
-    Rows are compared over the seeds that all of them share, of which there must be :data:`FEWEST_SEEDS`. Clearly means
-    that each paired difference to another row (:func:`~patlib.experiments.statistics.paired_difference`) has a p value
-    of at most 0.05 after Holm's adjustment for the number of these differences.
+    Rows are compared over the seeds that all of them share, which must be at least :data:`FEWEST_SEEDS`. "Clearly"
+    means that each paired difference to another row (:func:`~patlib.experiments.statistics.paired_difference`) has a p
+    value of at most 0.05 after Holm's adjustment for the number of these differences.
     """
     if not len(scores):
         return None
@@ -184,7 +183,7 @@ def emphasised(scores: pd.DataFrame, table: pd.DataFrame) -> pd.io.formats.style
         winner = clear_winner(scores, name) if name else None
         return ["font-weight: bold" if _as_tuple(row) == winner else "" for row in column.index]
 
-    # By this name the rules of a page's tables are kept apart; from its content, it is the same in every build.
+    # This name keeps the styles of a page's tables apart. It is made from the content, so that builds are equal.
     return table.style.apply(bold, axis=0).set_uuid(hashlib.sha256(table.to_csv().encode()).hexdigest()[:8])
 
 
@@ -205,7 +204,7 @@ def export(path: str | Path, scores: pd.DataFrame, table: pd.DataFrame) -> Path:
 
 
 def protocol_of(record: Record) -> str:
-    """One line that says at which scale a run was made."""
+    """One line that states the scale at which a run was made."""
     config, dataset = record["config"], record["dataset"]
     height, width = dataset["size"]
     head = " with the released head" if config["released_head"] else ""
@@ -215,9 +214,8 @@ def protocol_of(record: Record) -> str:
     return (
         f"{dataset['name']} at {height}x{width} (height x width; {images} images; {void}"
         f"{config['protocol'] or 'default'} split, data seed {config['data_seed']}), "
-        f"{config['model']}{channels}{head}, "
-        f"{config['epochs']} epochs, batch {config['batch_size']}, Adam "
-        f"{config['learning_rate']:g} cosine, {config['precision']}, "
+        f"{config['model']}{channels}{head}, {config['epochs']} epochs, batch {config['batch_size']}, "
+        f"Adam {config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )
 
@@ -230,7 +228,8 @@ def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], 
             yield key, read_record(path, config)
 
 
-def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
+def mean_and_sd(runs: pd.DataFrame, name: str) -> str:
+    """A score's "mean ± standard deviation" over some runs; the mean alone of one run, a word for none."""
     if not len(runs):
         return NOT_RUN
     digits = 2 if name in PERCENT else 3
@@ -238,7 +237,8 @@ def mean_and_spread(runs: pd.DataFrame, name: str) -> str:
     return f"{mean} ± {runs[name].std(ddof=1):.{digits}f}" if len(runs) > 1 else mean
 
 
-def framed(lines: dict[tuple[str, ...], dict], levels: list[str] | None) -> pd.DataFrame:
+def framed(lines: dict[tuple[str, ...], dict[Any, Any]], levels: list[str] | None) -> pd.DataFrame:
+    """Lines by row as a table, with an index of as many levels as a row has words, and columns likewise."""
     index = pd.MultiIndex.from_tuples(lines, names=levels)
     frame = pd.DataFrame(list(lines.values()), index=index if index.nlevels > 1 else index.get_level_values(0))
     if isinstance(frame.columns[0], tuple):

@@ -1,7 +1,7 @@
-"""A process that does one run of a queue: ``python -m patlib.experiments.worker CONFIG RUNS NICE``.
+"""A process that makes one run of a queue: ``python -m patlib.experiments.worker CONFIG RUNS NICE``.
 
-Its standard input is a pipe from the queue, whose end is how it learns that the queue is gone. How it ended is its exit
-status, and why is what it prints.
+Its standard input is a pipe from the queue. When the queue ends, the pipe closes, and the process ends. Its exit status
+says how the run ended, and what it prints says why.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ DONE, FAILED, NO_DATA, BUSY = 0, 1, 66, 75
 
 
 def main(config_json: str, runs: str, nice: str) -> int:
-    """Do the run; returns the exit status."""
+    """Make the run; returns the exit status."""
     stop_with_parent()
     if hasattr(os, "nice"):
         os.nice(int(nice))
-    # Imported now, because it takes seconds, in which this process should give way, and end with its parent, too.
+    # These imports take seconds, during which this process should already give way to others and end with its parent.
     from patlib.datasets import DataError
     from patlib.experiments.cell import run_cell
     from patlib.experiments.runner import plain_cell

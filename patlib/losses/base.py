@@ -24,7 +24,8 @@ however far apart the logits are. The gradient does not stop there."""
 def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     """Negative log-likelihood (N,H,W), 0 at ignored pixels: one formula in two forms, each the faster in its place."""
     if torch.compiler.is_compiling():
-        return _CompiledCrossEntropy.apply(logits.to(compute_dtype(logits)), target, ignore_index)
+        compiled: Tensor = _CompiledCrossEntropy.apply(logits.to(compute_dtype(logits)), target, ignore_index)
+        return compiled
     log_p = F.log_softmax(logits, dim=1, dtype=compute_dtype(logits))
     nll = F.nll_loss(log_p, target, ignore_index=ignore_index, reduction="none")
     with torch.no_grad():

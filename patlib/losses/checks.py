@@ -68,6 +68,7 @@ def check_tensor(name: str, value: Any) -> None:
 
 
 def check_integers(name: str, value: Tensor) -> None:
+    """Raise ValueError, which says how to mend it, for a tensor that is not of an integer type."""
     if not _holds_integers(value):
         raise ValueError(f"{name} must hold integer labels, got {value.dtype}{_use(f'{name}.long()', value)}")
 
@@ -86,6 +87,7 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int) -> int | N
 
 
 def check_classes(num_classes: Any, ignore_index: Any) -> None:
+    """Raise ValueError for fewer than two classes, and for a number of classes or a label that is no integer."""
     if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes < 2:
         raise ValueError(f"num_classes must be an integer of at least 2, got {num_classes!r}")
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):

@@ -16,11 +16,11 @@ BETA = "Of the effective number of pixels, in [0, 1); (N - 1)/N of all N trainin
 
 
 class ClassBalanced(PixelLoss):
-    r"""Class-balanced cross-entropy (Cui et al. 2019): :math:`\frac1M\sum_{ij} w_y\,(-\log p_{ij}^y)` with
-    :math:`w_c=\frac{1-\beta}{1-\beta^{n_c}}`, rescaled so that :math:`\sum_c w_c=L`.
+    r"""Class-balanced cross-entropy (Cui et al. 2019): :math:`\frac1M\sum_{ij} w_y\,(-\log p_{ij}^y)`.
 
-    As in the authors' softmax code the sum is divided by M valid pixels, not by the sum of their weights, as PyTorch's
-    ``weight=`` has it. With ``reduction`` "none" a pixel costs :math:`w_y(-\log p)`, and "sum" is the sum of these.
+    The weights are :math:`w_c=\frac{1-\beta}{1-\beta^{n_c}}`, rescaled so that :math:`\sum_c w_c=L`. As in the authors'
+    softmax code the sum is divided by M valid pixels, not by the sum of their weights, as PyTorch's ``weight=`` has it.
+    With ``reduction`` "none" a pixel costs :math:`w_y(-\log p)`, and "sum" is the sum of these.
 
     0 <= ``beta`` < 1 was meant for image counts. With pixel counts their 0.9999 makes :math:`\beta^{n_c}` vanish and
     all weights equal, so the default is their :math:`\beta=(N-1)/N` with N all training pixels, where they have the
@@ -76,13 +76,15 @@ class ClassBalanced(PixelLoss):
         return -1 / torch.expm1(self.class_pixels * log_beta)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        """:math:`w_y` (N,H,W)."""
         return self.class_weights.to(nll.dtype)[labels]
 
 
 class ClassBalancedFocal(ClassBalanced):
-    r"""Class-balanced focal loss (Cui et al. 2019 with the softmax focal factor):
-    :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`, weights as in :class:`ClassBalanced`.
-    With ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
+    r"""Class-balanced focal loss: :math:`\frac1M\sum_{ij} w_y\,(1-p_{ij}^y)^\gamma\,(-\log p_{ij}^y)`.
+
+    The weights w are those of :class:`ClassBalanced` (Cui et al. 2019), the focal factor is that of the softmax. With
+    ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
 
     Example:
         >>> import torch
@@ -111,6 +113,7 @@ class ClassBalancedFocal(ClassBalanced):
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        r""":math:`w_y\,(1-p^y)^\gamma` (N,H,W)."""
         return super().weight(nll, labels, valid) * focal_factor(nll, self.gamma)
 
 
@@ -135,12 +138,7 @@ class BalancedSoftmax(PixelLoss):
     log_prior: Tensor
 
     def __init__(
-        self,
-        num_classes: int,
-        *,
-        class_pixels: ClassPixels = None,
-        ignore_index: int = 255,
-        reduction: str = "mean",
+        self, num_classes: int, *, class_pixels: ClassPixels = None, ignore_index: int = 255, reduction: str = "mean"
     ) -> None:
         super().__init__(num_classes, class_pixels=class_pixels, ignore_index=ignore_index, reduction=reduction)
         counts = torch.as_tensor(class_pixels, dtype=torch.float64).detach().cpu()
@@ -148,16 +146,17 @@ class BalancedSoftmax(PixelLoss):
         self.register_buffer("log_prior", prior.log(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        r""":math:`x^c+\log\pi_c` (N,L,H,W)."""
         return logits + _per_class(self.log_prior, logits)
 
 
 class LDAM(PixelLoss):
-    r"""Label-distribution-aware margins (Cao et al. 2019): mean cross-entropy of
-    :math:`s\,(x^c-\Delta_y\mathbb 1[c=y])`, with :math:`\Delta_c\propto n_c^{-1/4}` and ``max_margin`` for the rarest.
+    r"""Label-distribution-aware margins (Cao et al. 2019): cross-entropy of :math:`s\,(x^c-\Delta_y\mathbb 1[c=y])`.
 
-    Counts are those of the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits
-    of a segmentation network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss.
-    ``reduction`` is that of the cross-entropy.
+    The margins are :math:`\Delta_c\propto n_c^{-1/4}`, with ``max_margin`` for the rarest class. Counts are those of
+    the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits of a segmentation
+    network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss. ``reduction`` is that
+    of the cross-entropy.
 
     Example:
         >>> import torch
@@ -189,6 +188,7 @@ class LDAM(PixelLoss):
         self.register_buffer("margins", margins * (self.max_margin / margins.max()), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        r""":math:`s\,(x^c-\Delta_y\mathbb 1[c=y])` (N,L,H,W), less s times the largest logit of the pixel."""
         logits = logits.to(compute_dtype(logits))
         # A softmax sees differences alone; scaling those to the largest logit cannot overflow to plus infinity.
         scaled = (logits - logits.detach().amax(1, keepdim=True)).mul_(self.scale)
@@ -197,9 +197,10 @@ class LDAM(PixelLoss):
 
 
 class BLV(PixelLoss):
-    r"""Balancing logit variation (Wang et al. 2023): in training, mean cross-entropy of
-    :math:`x^c+|\delta|\,f_c/\max f`, :math:`f_c=\log\sum n-\log n_c`, :math:`\delta` clipped to [-1, 1] and drawn anew
-    for every pixel and class. In ``eval()`` it is plain cross-entropy.
+    r"""Balancing logit variation (Wang et al. 2023): mean cross-entropy of :math:`x^c+|\delta|\,f_c/\max f`.
+
+    Here :math:`f_c=\log\sum n-\log n_c`, and the noise :math:`\delta` is clipped to [-1, 1] and drawn anew for every
+    pixel and class. In ``eval()`` there is no noise, and the loss is plain cross-entropy.
 
     ``law`` "gaussian" is the authors' N(0, sigma). They give no other; the PAT paper names two more without a formula,
     read here as: "uniform" with standard deviation sigma (bounds :math:`\pm\sqrt3\sigma`) and "xavier", a Glorot
@@ -239,6 +240,7 @@ class BLV(PixelLoss):
         self.register_buffer("variation", rarity / rarity.max(), persistent=False)
 
     def adjust(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The logits (N,L,H,W) with noise in training, and as they are in ``eval()``."""
         if not self.training:
             return logits
         noise = torch.empty_like(logits, dtype=compute_dtype(logits), requires_grad=False)

@@ -61,11 +61,12 @@ class Focal(PixelLoss):
         self.gamma = check_number("gamma", gamma, "of at least 0", lambda value: value >= 0)
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        r""":math:`(1-p^y)^\gamma` (N,H,W)."""
         return focal_factor(nll, self.gamma)
 
 
 class PAT(PixelLoss):
-    r"""Pixel-wise adaptive training, Eq. 4 and 5 of the PAT paper, without its (N,L,H,W) weight tensor:
+    r"""Pixel-wise adaptive training, Eq. 4 and 5 of the PAT paper, without its (N,L,H,W) weight tensor.
 
     .. math:: \frac1B\sum_i\sum_j \frac{\beta_{ij}^{y}}{S_i^{y}}\,(-\log p_{ij}^y),\qquad
               \beta_{ij}^{y}=\exp\frac{1-p_{ij}^y-\epsilon}{T}
@@ -123,6 +124,7 @@ class PAT(PixelLoss):
         self.adaptive = adaptive
 
     def weight(self, nll: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        r""":math:`\beta^y/S^\alpha` (N,H,W), without the factors that ``adaptive`` and ``size_weight`` leave out."""
         weight = nll.new_ones(())
         if self.adaptive:
             p = torch.exp(-(nll.detach() if self.detach else nll))
@@ -136,11 +138,12 @@ class PAT(PixelLoss):
         return weight
 
     def normaliser(self, valid: Tensor) -> Tensor:
+        """The number of images in the batch."""
         return torch.full((), len(valid), device=valid.device)  # filled there: a copy would make the device wait
 
 
 def focal_factor(nll: Tensor, gamma: float) -> Tensor:
-    """The modulating factor :math:`(1-p)^\\gamma` from nll = -log p."""
+    r"""The modulating factor :math:`(1-p)^\gamma` from nll = -log p."""
     # At p = 1 the slope of (1-p)^gamma is infinite for gamma < 1, and 0 times infinity is NaN. The slope of the
     # product with nll is 0 there, which is what the floor gives: below it no gradient flows into the factor.
     return (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).tiny) ** gamma

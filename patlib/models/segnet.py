@@ -41,6 +41,7 @@ class SegNet(nn.Module):
             below = own
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,L,H,W) of images (N,3,H,W)."""
         check_side(images)
         x, places = images, []
         for stage in self.encoder:

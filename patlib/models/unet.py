@@ -26,7 +26,8 @@ class UpStage(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """From (N,2C,h,w) and the encoder's (N,C,2h,2w) to (N,C,2h,2w)."""
-        return self.convolutions(torch.cat([skip, self.enlarge(x)], dim=1))
+        features: Tensor = self.convolutions(torch.cat([skip, self.enlarge(x)], dim=1))
+        return features
 
 
 class AttentionGate(nn.Module):
@@ -50,7 +51,8 @@ class AttentionGate(nn.Module):
 
     def forward(self, g: Tensor, x: Tensor) -> Tensor:
         """The gated x; g, x and the result are (N,C,H,W)."""
-        return x * self.weight(self.from_decoder(g) + self.from_encoder(x))
+        weight: Tensor = self.weight(self.from_decoder(g) + self.from_encoder(x))
+        return x * weight
 
 
 class AttentionUpStage(nn.Module):
@@ -70,7 +72,8 @@ class AttentionUpStage(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """From (N,2C,h,w) and the encoder's (N,C,2h,2w) to (N,C,2h,2w)."""
         x = self.enlarge(x)
-        return self.convolutions(torch.cat([self.attention(x, skip), x], dim=1))
+        features: Tensor = self.convolutions(torch.cat([self.attention(x, skip), x], dim=1))
+        return features
 
 
 class Ladder(nn.Module):
@@ -88,11 +91,13 @@ class Ladder(nn.Module):
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,L,H,W) of images (N,3,H,W)."""
         height, width = images.shape[-2:]
         *skips, x = encode(self.encoder, pad(images))
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             x = stage(x, skip)
-        return self.head(x)[..., :height, :width]
+        logits: Tensor = self.head(x)
+        return logits[..., :height, :width]
 
 
 class UNet(Ladder):

@@ -37,6 +37,7 @@ class UNetPlusPlus(nn.Module):
         self.head = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,L,H,W) of images (N,3,H,W)."""
         height, width = images.shape[-2:]
         levels = [[features] for features in encode(self.encoder, pad(images))]
         nodes = iter(self.nodes)
@@ -45,4 +46,5 @@ class UNetPlusPlus(nn.Module):
                 # The level below has no node of this column yet, so its last one is of the column before.
                 enlarged = F.interpolate(levels[level + 1][-1], scale_factor=2, mode="bilinear", align_corners=True)
                 levels[level].append(next(nodes)(torch.cat([*levels[level], enlarged], dim=1)))
-        return self.head(levels[0][-1])[..., :height, :width]
+        logits: Tensor = self.head(levels[0][-1])
+        return logits[..., :height, :width]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from patlib.experiments.grids import get_grid
-from patlib.experiments.tables import COLUMNS, LEVELS, framed, mean_and_spread, runs_of
+from patlib.experiments.tables import COLUMNS, LEVELS, framed, mean_and_sd, runs_of
 from patlib.paper.published import PUBLISHED
 
 
@@ -23,12 +23,12 @@ def paper_beside_ours(grid: str, scores: pd.DataFrame, published: str) -> pd.Dat
         line: dict[tuple[str, str], Any] = {}
         for name, value in zip(("miou", "pixel_acc"), printed, strict=False):
             line[COLUMNS[name], "paper"] = f"{value:.2f}"
-            line[COLUMNS[name], "ours"] = mean_and_spread(runs, name)
+            line[COLUMNS[name], "ours"] = mean_and_sd(runs, name)
             line[COLUMNS[name], "difference"] = f"{runs[name].mean() - value:+.2f}" if len(runs) else "-"
         if len(printed) == 3:
             line['"Dice Err"', "paper"] = f"{printed[2]:.2f}"
             for name in ("dice_err", "cross_entropy"):
-                line[COLUMNS[name], "ours"] = mean_and_spread(runs, name)
+                line[COLUMNS[name], "ours"] = mean_and_sd(runs, name)
         line["seeds", "ours"] = len(runs)
         lines[cell.row] = line
     return framed(lines, LEVELS.get(grid))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from patlib.experiments.grids import GRIDS
 
 DATASETS = {"oxford_pet": "OxfordPetIII", "cityscapes": "CityScapes", "nyuv2": "NyU"}
-"""Our names of the paper's datasets, and the paper's."""
+"""The paper's names of its datasets, by ours."""
 
 Rows = dict[tuple[str, ...], tuple[float, ...]]
 
 
 def _rows(table: str, numbers: str) -> dict[str, Rows]:
-    """One line a row of the printed table, its three datasets from left to right; bars are for the eye."""
+    """A printed table by dataset. A line of ``numbers`` is a row, with the three datasets from left to right."""
     lines = [[float(word) for word in line.replace("|", " ").split()] for line in numbers.strip().splitlines()]
     columns = len(lines[0]) // len(DATASETS)
     return {

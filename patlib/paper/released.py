@@ -4,9 +4,9 @@ The code is KhoiDOO/ibla at commit 20c21d1, named by version 4 of the paper; the
 their tables. The functions below restate its formulas, in this library's conventions; :mod:`patlib.paper.deviations`
 sets each beside the paper and beside patlib, with a check that can fail.
 
-Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W) integer labels. The released code knows no
-label to ignore, so every label must be a class: :func:`void_as_class` makes one of void as it does. :math:`m_c`
-counts the pixels of class c in the *batch*, M = NHW all of them.
+Shapes: N images, L classes, H x W pixels; logits (N,L,H,W), target (N,H,W) integer labels. The released code has no
+label to ignore, so every label must be a class, and :func:`void_as_class` makes a class of void as that code does.
+:math:`m_c` counts the pixels of class c in the *batch*, M = NHW all of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def released_balanced_softmax(logits: Tensor, target: Tensor) -> Tensor:
 def released_ldam_margins(target: Tensor, num_classes: int, max_margin: float = 0.5) -> Tensor:
     r"""Margins (L,) of LDAM from the batch: :math:`\Delta_c\propto(m_c+10^{-4})^{-1/4}`, the largest ``max_margin``.
 
-    Cao et al. (2019) count the training set. In a batch, a class that is absent has the largest margin by far.
+    Cao et al. (2019) count pixels in the training set. Where only a batch is counted, a class that is absent from it
+    has by far the largest margin.
     """
     margins = (batch_pixels(target, num_classes).double() + 1e-4) ** -0.25
     return margins * (max_margin / margins.max())
@@ -98,9 +99,9 @@ def bilinear_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def void_as_class(target: Tensor, num_classes: int, ignore_index: int = 255, first: bool = False) -> Tensor:
-    """Labels with void as one class more: the last, as the released code has it for Cityscapes, or the first.
+    """Labels in which void is one more class: the last, as the released code has it for Cityscapes, or the first.
 
-    ``first`` is what it does for NYUv2; every other class moves up by one.
+    With ``first``, as for NYUv2, void is class 0 and every other class moves up by one.
     """
     void = target == ignore_index
     return (target + 1).masked_fill(void, 0) if first else target.masked_fill(void, num_classes)

@@ -24,7 +24,8 @@ class _OfEachLoss(Mapping[str, str]):
         self._attribute = attribute
 
     def __getitem__(self, name: str) -> str:
-        return getattr(LOSSES[name], self._attribute)
+        value: str = getattr(LOSSES[name], self._attribute)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(LOSSES)

@@ -1,12 +1,11 @@
-"""The PAT weight under the reader's hand: a slider with a kernel (ipywidgets) and the same without one (Vega-Lite).
+r"""The PAT weight under the reader's hand: a slider with a kernel (ipywidgets) and the same without one (Vega-Lite).
 
-Both draw Eq. 5 of the PAT paper, :math:`\\beta(p)=\\exp((1-p-\\epsilon)/T)`: :func:`pat_weight` in Python, and
+Both draw Eq. 5 of the PAT paper, :math:`\beta(p)=\exp((1-p-\epsilon)/T)`: :func:`pat_weight` in Python, and
 :data:`VEGA_FORMULA`, the same expression in the language that the browser evaluates.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import altair as alt
@@ -15,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
+from patlib.teaching.controls import DoublingSlider, Slider, parameters, widgets
 from patlib.teaching.plots import METHOD_COLOURS
 
 VEGA_FORMULA = "exp((1 - datum.p - eps) / T)"
@@ -24,7 +24,9 @@ MIME = "application/vnd.vegalite.v5+json"
 
 PAPER_T = 20.0
 PAPER_LABEL = f"PAT at the paper's T = {PAPER_T:g}"
-DOUBLINGS, DOUBLING_STEP = (-4, 2), 0.25  # of PAPER_T: 1.25 to 80, around the paper's 5 to 50
+EPS, GAMMA = Slider("eps", 0, 0, 1, 0.05), Slider("gamma", 2, 0, 5, 0.5)
+TEMPERATURE = DoublingSlider("T", PAPER_T, -4, 2, 0.25)  # 1.25 to 80, around the paper's 5 to 50
+CONTROLS = (TEMPERATURE, EPS, GAMMA)
 WEIGHT_LIMITS = (0, 2.5)  # above exp(1/1.25), the largest weight that the sliders reach
 
 
@@ -34,7 +36,7 @@ def pat_weight(p: np.ndarray | float, T: float, eps: float = 0.0) -> np.ndarray:
 
 
 def focal_weight(p: np.ndarray | float, gamma: float) -> np.ndarray:
-    """The focal loss's modulating factor :math:`(1-p)^\\gamma` (Lin et al. 2017)."""
+    r"""The focal loss's modulating factor :math:`(1-p)^\gamma` (Lin et al. 2017)."""
     return (1 - np.asarray(p, dtype=float)) ** gamma
 
 
@@ -52,29 +54,11 @@ def weight_curve(T: float = PAPER_T, eps: float = 0.0, gamma: float = 2.0) -> No
 
 def weight_slider() -> ipywidgets.Widget:
     """Sliders for T, eps and gamma over :func:`weight_curve`; needs a running kernel."""
-    low, high = (math.log2(PAPER_T) + doublings for doublings in DOUBLINGS)
-    return ipywidgets.interactive(
-        weight_curve,
-        T=ipywidgets.FloatLogSlider(
-            PAPER_T, base=2, min=low, max=high, step=DOUBLING_STEP, description="T", continuous_update=False
-        ),
-        eps=ipywidgets.FloatSlider(0, min=0, max=1, step=0.05, description="eps", continuous_update=False),
-        gamma=ipywidgets.FloatSlider(2, min=0, max=5, step=0.5, description="gamma", continuous_update=False),
-    )
+    return ipywidgets.interactive(weight_curve, **widgets(CONTROLS))
 
 
 def weight_chart() -> alt.LayerChart:
-    """The same curves as a Vega-Lite chart with its own sliders: it moves in the book, with no kernel and no network.
-
-    A slider of the browser is linear. So the reader moves the doublings of T from the paper's value, and the title
-    says which T that is.
-    """
-    low, high = DOUBLINGS
-    slider = alt.binding_range(min=low, max=high, step=DOUBLING_STEP, name=f"doublings of T from {PAPER_T:g} ")
-    doublings = alt.param(name="doublings", value=0, bind=slider)
-    T = alt.param(name="T", expr=f"{PAPER_T:g} * pow(2, doublings)")
-    eps = alt.param(name="eps", value=0, bind=alt.binding_range(min=0, max=1, step=0.05, name="eps "))
-    gamma = alt.param(name="gamma", value=2, bind=alt.binding_range(min=0, max=5, step=0.5, name="gamma "))
+    """The same curves as a Vega-Lite chart with its own sliders: it moves in the book, without kernel and network."""
     colours = alt.Scale(domain=["PAT", "focal", PAPER_LABEL], range=[PAT_COLOUR, FOCAL_COLOUR, MARK_COLOUR])
     base = alt.Chart(alt.sequence(0, 1.0001, 0.01, as_="p")).encode(
         x=alt.X("p:Q", title="probability of the true class, p", scale=alt.Scale(domain=[0, 1])),
@@ -85,10 +69,11 @@ def weight_chart() -> alt.LayerChart:
     focal = base.transform_calculate(weight="pow(1 - datum.p, gamma)", curve="'focal'")
     mark = base.transform_calculate(weight=f"exp((1 - datum.p) / {PAPER_T:g})", curve=f'"{PAPER_LABEL}"')
     layers = pat + focal.mark_line(strokeWidth=3, strokeDash=[6, 4]) + mark.mark_line(strokeWidth=2, strokeDash=[2, 3])
-    return layers.add_params(doublings, T, eps, gamma).properties(
-        width=480, height=280, title=alt.Title(alt.expr("'T = ' + format(T, '.3')")),
+    chart: alt.LayerChart = layers.add_params(*parameters(CONTROLS)).properties(
+        width=480, height=280, title=TEMPERATURE.title(),
         description="Weight of a pixel against the probability of its true class: PAT and focal",
     )  # fmt: skip
+    return chart
 
 
 def enable_charts() -> None:

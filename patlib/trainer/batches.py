@@ -1,7 +1,7 @@
-"""A split resident on a device, its batches, and their augmentation: no worker process, no decoding, no waiting.
+"""A split that lies on a device, its batches, and their augmentation. No step waits for a worker or for decoding.
 
-Shapes: M images in a split, N in a batch, H x W pixels. With several processes each holds the whole split and takes
-its share of every batch. The chapter ``notebooks/03_from_files_to_batches.md`` builds a batch, its mirroring and the
+Shapes: M images in a split, N in a batch, H x W pixels. Of several processes, each holds the whole split and takes its
+share of every batch. The chapter ``notebooks/03_from_files_to_batches.md`` builds a batch, its mirroring and the
 order of an epoch by hand.
 """
 
@@ -43,8 +43,10 @@ class DeviceSplit:
         return images.permute(0, 3, 1, 2).float().div_(255), masks.long()
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
-        """The rows (N,) of each batch, in the order of the split; of several processes each has every
-        ``world_size``-th batch."""
+        """The rows (N,) of each batch in the order of the split.
+
+        Of several processes, each has every ``world_size``-th batch.
+        """
         yield from torch.arange(len(self.names), device=self.masks.device).split(batch_size)[
             self.rank :: self.world_size
         ]
@@ -68,10 +70,10 @@ def mirror(images: Tensor, masks: Tensor, chosen: Tensor) -> tuple[Tensor, Tenso
 
 
 def shuffled(count: int, order: torch.Generator, augment: bool) -> tuple[Tensor, Tensor]:
-    """The rows (M,) of an epoch in a random order, and which of them to mirror (M,) bool, each with probability 1/2.
+    """The rows (M,) of an epoch in a random order, and which of them to mirror, (M,) bool.
 
-    Without ``augment`` none is mirrored. Both are drawn on the CPU, so that an epoch is the same on any device and on
-    any number of devices.
+    With ``augment`` each is mirrored with probability 1/2, and without it none is. Both are drawn on the CPU, so
+    that an epoch is the same on any device and on any number of devices.
     """
     rows = torch.randperm(count, generator=order)
     return rows, torch.rand(count, generator=order) < (0.5 if augment else 0.0)

@@ -1,4 +1,4 @@
-"""What a run is: one strict set of plain values that papermill, a command line, a grid and a record all can state."""
+"""What a run is: one strict set of plain values, which papermill, a command line, a grid and a record can all state."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class RunConfig(BaseModel):
     protocol: str | None = None
     """How the dataset is split; the dataset's own default if not given."""
     data_seed: int = Field(default=0, ge=0)
-    """Draws the synthetic scenes and the splits of most real datasets: not the seed of training."""
+    """Seed of the synthetic scenes and of the splits of most real datasets; training has a seed of its own."""
     image_height: int | None = Field(default=None, ge=16)
     """Pixels, given together with image_width; the dataset's default if neither is given."""
     image_width: int | None = Field(default=None, ge=16)
     """Pixels, given together with image_height."""
     void_class: bool = False
-    """Whether void is one more class, as in the released code (20 classes on Cityscapes, 14 on NYUv2), or ignored."""
+    """Whether void is one more class, as in the released code (20 on Cityscapes, 14 on NYUv2), or is ignored."""
 
     model: str = "segnet"
     """The network."""
@@ -78,26 +78,26 @@ class RunConfig(BaseModel):
     """The parameters of the loss that were set; the loss's own defaults fill in the rest."""
 
     epochs: int = Field(default=100, ge=1)
-    """Times that the training set is gone through."""
+    """Passes over the training set."""
     batch_size: int = Field(default=8, ge=1)
-    """Images a step, of all devices together."""
+    """Images in a step, on all devices together."""
     # Adam's first steps move every weight by about the rate, and a weight is smaller than 1: above 1 nothing of the
     # initial weights is left after a step.
     learning_rate: float = Field(default=1e-3, gt=0, le=1, allow_inf_nan=False)
-    """Of Adam at the first step, at most 1; it falls to 0 along a cosine."""
+    """Adam's learning rate at the first step, at most 1; it falls to 0 along a cosine."""
     augment: bool = True
     """Whether each training image is mirrored left to right with probability one half."""
     seed: int = Field(default=0, ge=0)
-    """Draws the initial weights, the order of the images, the mirroring and BLV's noise."""
+    """Seed of the initial weights, the order of the images, the mirroring and BLV's noise."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """What computes; auto takes a GPU if there is one."""
+    """The kind of device that computes; auto takes a GPU if there is one."""
     devices: int = Field(default=1, ge=1)
     """GPUs (on a CPU: processes) that share each batch."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the network's arithmetic in training; the final measurements are made in fp32."""
+    """Precision of the network's arithmetic in training; the final measurements are made in fp32."""
     compile: bool = False
-    """Whether torch.compile is applied to model and loss: pays on a GPU and on long runs."""
+    """Whether torch.compile is applied to model and loss, which pays on a GPU and in long runs."""
 
     @model_validator(mode="before")
     @classmethod
@@ -121,7 +121,7 @@ class RunConfig(BaseModel):
     @field_validator("dataset")
     @classmethod
     def _dataset_is_known(cls, name: str) -> str:
-        if name not in DATASETS and is_folder(name):  # not looked into: records are read where the data are not
+        if name not in DATASETS and is_folder(name):  # not opened: a record may be read where the data are not
             return str(Path(name).expanduser().resolve())
         return get_spec(name).name
 
@@ -157,7 +157,7 @@ class RunConfig(BaseModel):
 
     @model_serializer(mode="wrap")
     def _loss_parameters_beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write them as they are given: records of any age, and what reads them, have one form."""
+        """Write the parameters of the loss beside the other settings, as they are given and as records have them."""
         content = dump(self)
         parameters = content.pop("loss_parameters", {})
         return {**content, **parameters}
@@ -171,15 +171,15 @@ class RunConfig(BaseModel):
 
     @property
     def dataset_name(self) -> str:
-        """What the dataset is called: of a folder, its own name as a part of a path."""
+        """The dataset's name; for a folder, the folder's own name in letters that fit a path."""
         return slug(Path(self.dataset).name) if Path(self.dataset).is_absolute() else self.dataset
 
     @property
     def run_name(self) -> str:
         """A folder name that differs between any two different runs, e.g. ``pat-segnet-seed0-1a2b3c4d``.
 
-        Where it runs (``accelerator``) does not make it another run, nor does stating a loss's default. The number of
-        devices does: BLV's noise is each process's own, and so is batch normalisation on CPUs.
+        The accelerator does not make it another run, nor does stating the default of a loss's parameter. The number of
+        devices does, because each process draws noise of its own for BLV and, on CPUs, normalises its part of a batch.
         """
         settings = self.model_dump(exclude={"accelerator", "loss_parameters"})
         effective = {**settings, **ALWAYS_NAMED, **loss_parameters(self.loss), **self.loss_parameters}
@@ -193,8 +193,8 @@ class RunConfig(BaseModel):
         return Path(self.dataset_name) / self.run_name
 
 
-# Runs keep the names that they were stored under. When the first were named, these parameters were part of every
-# digest, of whatever loss, and these settings were not there yet.
+# Runs keep the names under which they were stored. When the first runs were named, the digest of every run contained
+# the parameters in ALWAYS_NAMED, whatever its loss, and the settings in NEVER_NAMED did not exist.
 ALWAYS_NAMED = dict.fromkeys(
     ("gamma", "beta", "max_margin", "scale", "sigma", "law", "T", "eps", "detach", "size_weight", "adaptive")
 )
@@ -208,7 +208,7 @@ def setting_names() -> list[str]:
 
 
 def unknown_setting(name: str) -> str:
-    """What to say of a name that is no setting: the nearest one, or all there are."""
+    """The message for a name that is no setting, with the nearest setting or, if none is near, all of them."""
     known = {each.lower(): each for each in setting_names()}
     close = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {known[close[0]]!r}?" if close else f"there are {', '.join(setting_names())}"

@@ -1,7 +1,7 @@
-"""Many small counts as one string: the confusion matrix of every image of a split, for the uncertainty of a test set.
+"""Arrays of counts as short strings, in which a record keeps the confusion matrix of every image of a split.
 
 A street image has a few dozen pairs of true and predicted classes, so nearly all entries of its matrix are 0, and
-compressed bytes take about a tenth of what digits would.
+compressed bytes take about a tenth of the space of digits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 def pack_counts(counts: np.ndarray) -> dict[str, Any]:
     """An array of counts as a JSON value: its shape, and its entries (uint32, little-endian) deflated, in base64.
 
-    Raises ValueError for what is no count: not an integer, negative, or 2^32 and above.
+    Raises ValueError for entries that are not integers from 0 to 2^32 - 1.
     """
     if counts.dtype.kind not in "iu" or (counts.size and (counts.min() < 0 or counts.max() >= 2**32)):
         raise ValueError(f"counts must be integers from 0 to 2^32 - 1; got {counts.dtype}")
@@ -25,7 +25,7 @@ def pack_counts(counts: np.ndarray) -> dict[str, Any]:
 
 
 def unpack_counts(packed: dict[str, Any]) -> np.ndarray:
-    """The array (int64) that :func:`pack_counts` packed; ValueError if it does not have the shape it states."""
+    """The array (int64) that :func:`pack_counts` packed; ValueError if its content does not fill its stated shape."""
     try:
         shape = tuple(int(side) for side in packed["shape"])
         size = 4 * int(np.prod(shape))

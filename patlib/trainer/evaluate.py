@@ -26,9 +26,10 @@ TAUS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 def evaluate(
     model: nn.Module, split: DeviceSplit, num_classes: int, batch_size: int, *others: Metric
 ) -> SegmentationMetrics:
-    """Metrics of a model over a split; ``others`` see the same batches. Leaves the model in evaluation mode.
+    """Metrics of a model over a split. The model is left in evaluation mode.
 
-    In a group of processes each sees its share of the batches, and ``compute()`` is of them all.
+    The metrics in ``others`` are updated with the same batches. In a group of processes each process sees its share of
+    the batches, and ``compute()`` covers the batches of all of them.
     """
     metrics = SegmentationMetrics(num_classes, IGNORE_INDEX).to(split.masks.device)
     for _, logits, masks in _predictions(model, split, batch_size):
@@ -40,8 +41,8 @@ def evaluate(
 class Forgetting(Metric):
     """Counts the pixels of each class that were labelled rightly in one epoch and wrongly in the next.
 
-    Update it with every batch of a split in the same order each epoch; :meth:`next_epoch` gives the counts and begins
-    the next. In a group of processes each keeps its own batches, and the counts are of them all.
+    Update it with every batch of a split, in the same order in each epoch. :meth:`next_epoch` returns the counts and
+    begins the next epoch. In a group, each process remembers its own batches, and the counts cover all processes.
     """
 
     full_state_update = False
@@ -68,7 +69,7 @@ class Forgetting(Metric):
         return self.forgotten
 
     def next_epoch(self) -> list[int] | None:
-        """The counts of the epoch that ends, None for the first; what is right now is what the next may forget."""
+        """The counts (L,) of the epoch that ends, None for the first; the next may forget what is right in this one."""
         counts = self.compute().tolist() if self.before else None
         before = self.now
         self.reset()
@@ -76,13 +77,13 @@ class Forgetting(Metric):
         return counts
 
     def packed(self) -> Tensor:
-        """Which pixels are right, of all batches, eight in a byte (uint8, on the CPU): what going on needs."""
+        """Which pixels of all batches were right, eight in a byte (uint8, on the CPU), for a run that is continued."""
         bits = torch.cat([right.flatten() for right in self.before]).cpu() if self.before else torch.zeros(0)
         padded = torch.nn.functional.pad(bits.to(torch.uint8), (0, -len(bits) % 8)).view(-1, 8)
         return (padded << torch.arange(8, dtype=torch.uint8)).sum(1, dtype=torch.uint8)
 
     def unpack(self, packed: Tensor, split: DeviceSplit, batch_size: int) -> None:
-        """Take up what :meth:`packed` gave for the batches of a split."""
+        """Remember the right pixels that :meth:`packed` gave for the batches of a split."""
         bits = (packed.unsqueeze(1) >> torch.arange(8, dtype=torch.uint8) & 1).flatten().bool()
         start, self.before = 0, []
         for index in split.batches(batch_size) if len(packed) else ():
@@ -96,17 +97,18 @@ class Forgetting(Metric):
 def measure(
     model: nn.Module, split: DeviceSplit, class_pixels: Tensor, batch_size: int, fabric: Fabric, train: bool
 ) -> dict[str, Any]:
-    r"""What a record keeps of a split, computed by a network as it is, in the precision of its weights.
+    r"""What a record keeps of a split, computed by the network in evaluation mode and in the precision of its weights.
 
-    ``confusion`` (L,L), ``cross_entropy`` in nats and ``released_miou``. Of a split that was not trained on
-    (``train`` False) also ``images``, the confusion matrix of every image (:func:`~patlib.trainer.counts.pack_counts`),
-    and ``shifted``: the confusion matrices that the same logits give after :math:`x^c-\tau\log\pi_c`, by tau
-    (post-hoc logit adjustment, Menon et al. 2021, with the training set's class frequencies :math:`\pi`, a class
-    without a pixel counted as having one). At tau = 0 that is ``confusion``.
+    The result has ``confusion`` (L,L), ``cross_entropy`` in nats and ``released_miou``. For a split that was not
+    trained on (``train`` False) it also has ``images``, the confusion matrix of every image
+    (:func:`~patlib.trainer.counts.pack_counts`), and ``shifted``, the confusion matrices of the labels that follow from
+    the logits :math:`x^c-\tau\log\pi_c`, by tau. That is post-hoc logit adjustment (Menon et al. 2021), in which
+    :math:`\pi` are the class frequencies of the training set, and a class without a pixel counts as having one. At
+    tau = 0 the matrix is ``confusion``.
 
     A value is None where it is undefined: the cross-entropy of a split without a labelled pixel, and ``released_miou``
-    where none of the first three classes occurs. Raises :class:`NonFiniteError` for a cross-entropy that is infinite or
-    NaN with labelled pixels: the weights are then not worth keeping.
+    where none of the first three classes occurs. Raises :class:`NonFiniteError` if labelled pixels have a cross-entropy
+    that is infinite or NaN, because such weights are not worth keeping.
     """
     num_classes, device = len(class_pixels), split.masks.device
     counts = class_pixels.double().clamp_min(1)

@@ -1,4 +1,4 @@
-"""The devices of a run: what they must be able to do, Fabric on them, and what several processes have in common."""
+"""The devices of a run: whether this machine has them, Fabric on them, and what a group of processes shares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric, seed_everything
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, nn
 
 from patlib.trainer.config import RunConfig
@@ -24,7 +24,7 @@ def inside_group() -> bool:
 def check_devices(config: RunConfig) -> None:
     """Raise ValueError for devices or a precision that this machine does not have.
 
-    Also for a group of processes of another size than the configuration's devices.
+    Inside a group it is also raised if the number of processes differs from the configuration's number of devices.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(config.accelerator, True):
@@ -41,7 +41,7 @@ def check_devices(config: RunConfig) -> None:
 
 
 def open_fabric(config: RunConfig) -> Fabric:
-    """Fabric on the configured devices, with the seed set; inside a group this process is one of its ranks."""
+    """Set the seed and return Fabric on the configured devices; inside a group this process is one of its ranks."""
     seed_everything(config.seed, verbose=False)
     shared = config.devices > 1
     fabric = Fabric(
@@ -60,17 +60,17 @@ def open_fabric(config: RunConfig) -> Fabric:
 def prepare_for_group(network: nn.Module, fabric: Fabric, seed: int) -> nn.Module:
     """Make a network ready for a group of processes; with one process it is returned as it is.
 
-    On GPUs batch norm takes the statistics of the whole batch. Each process draws noise of its own from here on.
+    On GPUs batch norm then uses the statistics of the whole batch. From here on each process draws its own noise.
     """
     if fabric.world_size == 1:
         return network
     torch.manual_seed(seed + fabric.global_rank)  # the weights have been drawn alike by now
-    # PyTorch has synchronised batch norm on GPUs only: on CPUs each process normalises its part of the batch by itself.
+    # PyTorch has synchronised batch norm on GPUs only. On CPUs each process normalises its part of the batch by itself.
     return nn.SyncBatchNorm.convert_sync_batchnorm(network) if fabric.device.type == "cuda" else network
 
 
 def share_buffers(network: nn.Module, fabric: Fabric) -> None:
-    """Give every process the first one's running means, which differ where each normalises its own part."""
+    """Give all processes the running statistics of the first; they differ where each normalises its own part."""
     if fabric.world_size > 1:
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, 0)

@@ -1,8 +1,8 @@
-"""A run in this process, or in a group of processes of this machine, one a device.
+"""A run in this process, or in a group of processes of this machine, one for each device.
 
-A group's processes are new ones, and not forks or threads of this one: that works from a notebook, from a Dask worker
-and after CUDA has been used. They find each other as those that ``torchrun`` starts do, whose environment they are
-given, but through a file.
+The processes of a group are started anew and are no forks or threads of this one. So a group can be started from a
+notebook, from a Dask worker and after CUDA has been used. The processes are given the environment that ``torchrun``
+gives, but find each other through a file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from patlib.trainer.state import StateError
 from patlib.trainer.step import NonFiniteError
 
 TRAVELS = {kind.__name__: kind for kind in (ValueError, NonFiniteError, StateError, DataError)}
-"""Errors of a group's process that are raised here as what they are; any other is a RuntimeError with its traceback."""
+"""Errors that keep their type on the way from a group's process to this one; others become a RuntimeError."""
 
 
 def fit(
@@ -46,21 +46,22 @@ def fit(
 
     The chapter ``notebooks/10_the_trainer.md`` builds it from a loop of 28 lines that ends in the same weights.
 
-    "best" is the epoch with the highest validation mIoU. The record (also returned) holds the configuration, the
-    versions and the machine, the curves, and of both checkpoints what :func:`~patlib.trainer.evaluate.measure` keeps of
-    every split: everything a table needs. ``folder`` is the configuration's own below ``runs`` if None; ``dataset``
-    saves opening it again for several runs.
+    "best" is the epoch with the highest validation mIoU. The record, which is also returned, holds everything that a
+    table needs: the configuration, the versions and the machine, the curves, and for both checkpoints what
+    :func:`~patlib.trainer.evaluate.measure` keeps of every split. If ``folder`` is None, the run has its own folder
+    below ``runs``. A ``dataset`` that is handed over need not be opened again for each of several runs.
 
-    A run that was stopped at any moment goes on from its last epoch (in a long epoch, from at most three minutes
-    before) when ``fit`` is called again with the same configuration and folder; on a CPU it then ends in the very
-    weights and record, but for times, of a run that was left alone. ``resume=False`` starts anew. What an earlier run
-    left in the folder stays until this one is done.
+    A run that was stopped goes on from its last epoch when ``fit`` is called again with the same configuration and
+    folder; in a long epoch it goes on from a point at most three minutes before it was stopped. On a CPU its weights
+    and its record, apart from times, are then exactly those of a run that was not stopped. ``resume=False`` starts
+    anew. What an earlier run left in the folder stays until this one is done.
 
-    ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W), trained in place of the configured model
-    from the weights it has; afterwards it holds the best ones. The record then names its class, and no width.
+    ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W). It is trained in place of the configured
+    model, from the weights that it has, and holds the best weights afterwards. The record then names its class, and no
+    width.
 
-    With several devices each batch is shared among processes of their own: loss and metrics are those of the whole
-    batch. Started by ``torchrun``, ``fit`` is one of them.
+    With several devices each batch is shared among as many processes, and loss and metrics are those of the whole
+    batch. Called in a process that ``torchrun`` started, ``fit`` does that process's share.
 
     Raises :class:`NonFiniteError` at the end of the epoch in which a loss, a weight or the validation cross-entropy
     stopped being finite, :class:`StateError` for an interrupted run's state that is damaged or another run's, and
@@ -118,7 +119,7 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
     with tempfile.TemporaryDirectory(prefix="patlib-group-") as place:
         (Path(place) / "group.json").write_text(json.dumps(asked))
         command = [sys.executable, "-m", "patlib.trainer.rank", place]
-        # Their standard input is a pipe from this process: its end is how they learn of this one's.
+        # Standard input of each is a pipe from this process. When this process ends the pipe closes, and so do they.
         group = [
             subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
             for environment in _environments(config.devices)
@@ -129,15 +130,16 @@ def _fit_in_group(config: RunConfig, folder: Path, progress: bool, resume: bool)
         finally:
             killed = [process.returncode for process in group if (process.returncode or 0) < 0]
             for process in group:
-                process.kill()  # nothing to those that have ended; the others wait for one that failed
+                process.kill()  # no effect on a process that has ended; the others wait for the one that failed
                 process.communicate()
         error = read_error(Path(place) / "error.json")
     if error is not None and not killed:
         raise error
     if codes := killed or [process.returncode for process in group if process.returncode]:
         died = f"a process of {config.devices} died (exit status {codes[0]}), for want of memory perhaps"
-        raise RuntimeError(died) from error  # of another process, which missed the one that died
-    return json.loads((folder / "record.json").read_text())
+        raise RuntimeError(died) from error  # the error is that of a process that missed the one that died
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    return record
 
 
 def _environments(count: int) -> list[dict[str, str]]:
@@ -149,7 +151,7 @@ def _environments(count: int) -> list[dict[str, str]]:
         "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
     }  # fmt: skip
     threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
-    # This process's threads are what OMP_NUM_THREADS said of it: the group shares them.
+    # The group shares the threads that OMP_NUM_THREADS gave this process.
     return [{**os.environ, **threads, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
@@ -158,7 +160,7 @@ def keep_error(error: Exception, path: Path) -> None:
     content = {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exception(error)}
     own = path.with_name(f"{path.name}-{os.getpid()}")
     own.write_text(json.dumps(content))
-    # The others fail next, for want of this one: only the first failure is the cause.
+    # The other processes fail next because this one is missing, so only the first failure is the cause.
     with suppress(FileExistsError):
         os.link(own, path)
     own.unlink()

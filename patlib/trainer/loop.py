@@ -27,7 +27,7 @@ KEEP_SECONDS = 180.0
 """How long an epoch may last before the state is kept within it."""
 
 LOOK = 50
-"""Steps between two looks at the first process's clock in a group, where all must keep their state at the same step."""
+"""Steps after which the processes of a group ask the clock of the first, as all must keep their state at one step."""
 
 
 def fit_rank(
@@ -57,13 +57,13 @@ def fit_rank(
 
 
 def _begin_or_go_on(run: Run, resume: bool, shown: bool) -> None:
-    """Take up what an interrupted run left in the folder if ``resume``; otherwise remove it and begin anew."""
+    """With ``resume``, take up what an interrupted run left in the folder; otherwise remove it and begin anew."""
     if run.fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.fabric.device)
     if not resume and run.fabric.is_global_zero:
         state.sweep(run.folder, None)
     run.fabric.barrier()  # no process looks for a state before it is gone
-    if take_up(run) and shown:  # also where TQDM_DISABLE hides the bar: it is one line, and worth knowing
+    if take_up(run) and shown:  # said even where TQDM_DISABLE hides the bar, because it is one line and worth knowing
         tqdm.write(f"going on from epoch {run.epoch + 1} of {run.config.epochs}, step {len(run.losses) + 1}")
 
 
@@ -86,7 +86,7 @@ def _train(run: Run, bar: tqdm) -> np.ndarray:
         rows[done:], mirrored[done:], config.batch_size, after_step,
     )  # fmt: skip
     # Each process's value is the loss of its share times the number of processes; their mean is the whole batch's.
-    # Read back together: asking for each loss would make the device wait for the host at every step.
+    # They are read back together, because asking for each loss would make the device wait for the host at every step.
     history = (sum_over_group(torch.stack(run.losses), run.fabric) / run.fabric.world_size).tolist()
     if not np.isfinite(history).all():
         raise _non_finite(run, history, rows.split(config.batch_size))
@@ -95,7 +95,7 @@ def _train(run: Run, bar: tqdm) -> np.ndarray:
 
 
 def _long_ago(run: Run) -> bool:
-    """Whether the state was last kept so long ago that it should be again; all processes say the same."""
+    """Whether it is time to keep the state again; the answer is the same in all processes."""
     late = time.perf_counter() - run.kept > KEEP_SECONDS
     if run.fabric.world_size == 1:
         return late
@@ -173,7 +173,7 @@ def _finish(run: Run) -> dict[str, Any]:
         "machine": _machine(run),
     }
     if run.fabric.is_global_zero:
-        # An earlier record would speak of other weights from here on. Until now it has stayed, and so have they.
+        # From here on an earlier record would describe other weights. It has stayed until now, and so have its weights.
         (run.folder / "record.json").unlink(missing_ok=True)
         checkpoints["best"]["sha256"] = write_weights(run.folder / "best.safetensors", run.network)
         run.network.load_state_dict(last)
@@ -186,7 +186,7 @@ def _finish(run: Run) -> dict[str, Any]:
 
 
 def _machine(run: Run) -> dict[str, Any]:
-    """The machine of the last stretch, and of those before it if they differ."""
+    """The machine of the run's last stretch, and those of earlier stretches if they differ."""
     on_gpu = run.fabric.device.type == "cuda"
     peak = {"peak_memory_bytes": torch.cuda.max_memory_allocated(run.fabric.device) if on_gpu else None}
     return run.machines[-1] | peak | ({"before": run.machines[:-1]} if len(run.machines) > 1 else {})

@@ -30,7 +30,7 @@ def device_title(device: torch.device) -> str:
 
 
 def versions(*packages: str) -> dict[str, str | None]:
-    """Their versions; None for one that was not installed but put on the path, as a checkout can be."""
+    """The versions of packages; None for one that is on the path without being installed, as a checkout can be."""
     found: dict[str, str | None] = dict.fromkeys(packages)
     for package in packages:
         with suppress(PackageNotFoundError):
@@ -40,7 +40,7 @@ def versions(*packages: str) -> dict[str, str | None]:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit the library was loaded from, marked when files differed from it; None outside a repository."""
+    """The commit that the library was loaded from, with a mark if files differ from it; None outside a repository."""
     root = Path(__file__).parent.parent.parent
     if not (root / ".git").exists():  # installed, perhaps inside somebody else's repository
         return None
@@ -50,3 +50,14 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def bf16_instructions(device: torch.device) -> bool:
+    """Whether a device has instructions of its own for bf16; without them PyTorch emulates it, many times slower.
+
+    A PyTorch without `torch.cpu.get_capabilities` cannot tell of a processor, and the answer is then no.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,4 +1,4 @@
-"""Adam's moments by the name of their parameter, the form in which a state keeps them as tensors alone."""
+"""Adam's moments by the name of their parameter, so that a state can keep them as plain tensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def named_moments(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments and step counts of each parameter that has some, as ``optimizer <moment> <parameter>``."""
+    """The moments and step counts of the parameters that have any, under ``optimizer <moment> <parameter>``."""
     return {
         f"optimizer {moment} {name}": value
         for name, parameter in network.named_parameters()
@@ -22,13 +22,13 @@ def load_moments(
 ) -> None:
     """Give the optimiser the moments that :func:`named_moments` named, and its learning rate.
 
-    Other tensors in ``named`` are left alone.
+    Other tensors in ``named`` are ignored.
     """
     moments: dict[int, dict[str, Tensor]] = {}
     for index, (name, parameter) in enumerate(network.named_parameters()):
         for moment in ("step", "exp_avg", "exp_avg_sq"):
             if (value := named.get(f"optimizer {moment} {name}")) is not None:
-                # In the parameter's memory format, as Adam would have made it.
+                # A moment has its parameter's memory format, as if Adam had made it.
                 moments.setdefault(index, {})[moment] = (
                     value if moment == "step" else torch.empty_like(parameter, requires_grad=False).copy_(value)
                 )

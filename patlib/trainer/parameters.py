@@ -13,7 +13,7 @@ Value = float | int | bool | str
 
 
 class FrozenMap(Mapping[str, Any]):
-    """A mapping that cannot be changed, so that a configuration that holds it can be a key; equal to an equal dict."""
+    """A mapping that equals a dict of the same items and cannot be changed, so that a configuration can be a key."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)
@@ -44,16 +44,16 @@ def all_parameters() -> dict[str, list[str]]:
 
 
 def parameter_type(loss: str, name: str) -> Any:
-    """The type that a loss's constructor states for its parameter; that of the default where it states none."""
+    """The type that a loss's constructor states for a parameter or, where it states none, the type of the default."""
     parameter = loss_signature(loss)[name]
     return type(parameter.default) if parameter.annotation is parameter.empty else parameter.annotation
 
 
 def typed_parameters(loss: str, given: Mapping[str, Any]) -> FrozenMap:
-    """The parameters that were set (not None), each as the loss's constructor types it: a whole number as a float.
+    """The parameters that are not None, each in the type of the loss's constructor: a whole number becomes a float.
 
-    A name that the loss does not take is left as it is: :func:`patlib.losses.build_loss` says what it takes. Raises
-    ValueError for a value of another type, or of one that is no plain value.
+    A name that the loss does not take is passed on unchanged, because :func:`patlib.losses.build_loss` refuses it and
+    names those that the loss takes. Raises ValueError for a value of a wrong type, or one that is no plain value.
     """
     own = loss_signature(loss)
     typed = {}
@@ -72,7 +72,7 @@ def typed_parameters(loss: str, given: Mapping[str, Any]) -> FrozenMap:
 
 
 def check_names(loss: str, taken: Collection[str]) -> None:
-    """Raise ValueError if a parameter of a loss is called what a setting of a run is: each would hide the other."""
+    """Raise ValueError if a parameter of a loss has the name of a setting of a run, as each would hide the other."""
     for name in loss_signature(loss):
         if name in taken:
             raise ValueError(f"loss {loss!r} has a parameter {name!r}, which is a setting of every run: rename it")

@@ -37,9 +37,10 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
 def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -> dict[str, np.ndarray]:
     """What the finished runs below a folder predict for the images of a split: labels (M,H,W) uint8, by loss.
 
-    In the order of :data:`~patlib.losses.LOSSES`, on the CPU. ValueError if there is no run, or two of one loss.
+    The losses stand in the order of :data:`~patlib.losses.LOSSES`, and the CPU computes. Raises ValueError if there is
+    no finished run, or more than one run of a loss.
     """
-    resident = DeviceSplit(split, torch.device("cpu"))
+    on_device = DeviceSplit(split, torch.device("cpu"))
     predicted: dict[str, np.ndarray] = {}
     for path in sorted(Path(folder).rglob("record.json")):
         record = read_record(path)
@@ -48,7 +49,7 @@ def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -
             raise ValueError(f"{folder} holds two runs of {loss!r}; name a folder with one run a loss")
         model = load_model(path.parent, record, checkpoint)
         with torch.no_grad():
-            labels = [model(images).argmax(1) for images, _ in resident.in_order(16)]
+            labels = [model(images).argmax(1) for images, _ in on_device.in_order(16)]
         predicted[loss] = torch.cat(labels).numpy().astype(np.uint8)
     if not predicted:
         raise ValueError(f"{folder} holds no finished run (a folder with record.json and {checkpoint}.safetensors)")

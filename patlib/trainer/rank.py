@@ -1,6 +1,7 @@
 """One process of a group that :mod:`patlib.trainer.launch` started: ``python -m patlib.trainer.rank FOLDER``.
 
-Nothing heavy is imported before the watch over the parent begins, so that this process ends with it at any time.
+Nothing that takes long is imported before the watch over the parent begins, so that this process ends with its parent
+at any time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main(folder: str) -> None:
     on_cuda = config.accelerator in ("auto", "cuda") and torch.cuda.is_available()
     if on_cuda:
         torch.cuda.set_device(rank)
-    # A file, and not a port that other machines could reach; what the processes then say goes over the loopback device.
+    # The group meets through a file, because other machines could reach a port; it then uses the loopback device.
     torch.distributed.init_process_group(
         "nccl" if on_cuda else "gloo", init_method=(group / "store").as_uri(), rank=rank, world_size=size
     )
@@ -37,7 +38,7 @@ def main(folder: str) -> None:
         fit_rank(config, Path(asked["folder"]), None, asked["progress"], None, asked["resume"])
     except Exception as error:
         keep_error(error, group / "error.json")
-        os._exit(1)  # at once: the others wait for this one, and it would wait for them
+        os._exit(1)  # without the usual clean-up, in which this process would wait for others that wait for it
     torch.distributed.destroy_process_group()
 
 

@@ -1,10 +1,11 @@
-"""The record of a run: read back from its folder, and checked whole.
+"""The record of a run, read back from its folder and checked as a whole.
 
 A run owns one folder: ``record.json``, ``best.safetensors``, ``last.safetensors`` and, when papermill ran it, the
 executed notebook. The record is written last, so a folder with a record is a finished run.
 
-Tables are no better than the records they read, so one that contradicts itself is refused: its configuration, its
-lengths, and its pixels, of which each class has as many in every confusion matrix of a split.
+Tables are no better than the records that they read, so a record that contradicts itself is refused. Its
+configuration and its lengths must fit together, and a class must have as many true pixels in one confusion matrix of a
+split as in any other.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Confusion = Annotated[list[list[Count]], Field(min_length=2, max_length=256)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-# Records from before an undefined value was null hold NaN there.
+# The first records hold NaN for an undefined value, and later ones null.
 NAN_AS_NONE = BeforeValidator(lambda value: None if isinstance(value, float) and value != value else value)
 
 
@@ -104,11 +105,15 @@ def read_records(folder: str | Path) -> list[Record]:
 
 
 def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
-    """One record; ValueError naming a file that is not a whole one, contradicts itself, or is not ``config``'s run."""
+    """The record in a file; with ``config``, only if it is the record of that run.
+
+    Raises ValueError, which names the file, for a file that is no whole record, for a record that contradicts itself,
+    and for the record of another run.
+    """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
             raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record: Record = json.loads(Path(path).read_text(encoding="utf-8"))
         own = _checked(record)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a run record ({_reason(error)}); remove it and run that cell again") from error
@@ -121,10 +126,10 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
 
 
 def _checked(content: Any) -> RunConfig:
-    """The configuration of a record; ValueError for what no run can have written."""
+    """The configuration of a record; ValueError for content that no run can have written."""
     record = _Record.model_validate(content)
     settings = record.config
-    if settings["model_width"] is None:  # of a network that was handed to fit: no configuration builds it
+    if settings["model_width"] is None:  # the network was handed to fit, and no configuration builds it
         settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}
     config = RunConfig(**settings)
     effective = {**loss_parameters(config.loss), **config.loss_parameters}
@@ -144,7 +149,7 @@ def _checked(content: Any) -> RunConfig:
 
 
 def _check_pixels(record: _Record) -> None:
-    """Each class has as many true pixels in all matrices of a split: the networks have seen the same images."""
+    """Raise ValueError unless the true pixels of each class are as many in all matrices of a split."""
     num_classes, dataset = len(record.dataset.classes), record.dataset
     true: dict[str, np.ndarray] = {"train": np.array(dataset.class_pixels)}
     if true["train"].shape != (num_classes,):

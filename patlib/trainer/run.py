@@ -1,4 +1,4 @@
-"""A run under way as one object: what it trains, on what, how far it has come, and how that is kept and taken up."""
+"""A run under way as one object: what it trains, on what, and how far it has come; its state is kept and taken up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Run:
     config: RunConfig
     folder: Path
     settings: dict[str, Any]
-    """The configuration as the record states it: a network of one's own has no width."""
+    """The configuration as the record states it, in which a network that was handed over has no width."""
     dataset: dict[str, Any]
     """What the record states about the dataset."""
     fabric: Fabric
@@ -49,22 +49,23 @@ class Run:
     epoch: int = 0
     """Epochs that are done."""
     losses: list[Tensor] = field(default_factory=list)
-    """The loss of each step of the epoch under way, on the device, unread."""
+    """The loss of each step of the epoch under way, on the device and not read back."""
     curves: list[dict[str, Any]] = field(default_factory=list)
     best: tuple[int, str] | None = None
     """The best epoch so far and the SHA-256 of its weights' file."""
     machines: list[dict[str, Any]] = field(default_factory=list)
     """The machine of each stretch of the run, if it was continued on another or with other versions."""
     seconds: float = 0.0
-    """Training time of the epoch under way before it was taken up again."""
+    """Training time, in seconds, that the epoch under way had taken before it was last taken up."""
     kept: float = field(default_factory=time.perf_counter)
-    """When the state was last kept."""
+    """When the state was last kept, on the clock of ``time.perf_counter``."""
 
     def __post_init__(self) -> None:
         self.order_before = self.order.get_state()  # of the epoch under way
 
     @property
     def steps_an_epoch(self) -> int:
+        """Batches of the training split, the last and smaller one among them."""
         return -(-len(self.splits["train"].names) // self.config.batch_size)
 
     @property
@@ -82,9 +83,9 @@ class Run:
 
 
 def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network: nn.Module | None) -> Run:
-    """Everything a run needs, at its beginning; ``network`` takes the place of the configured model.
+    """A run at its beginning, with all that it needs; ``network``, if given, takes the place of the configured model.
 
-    Raises ValueError for a dataset on which no run could end.
+    Raises ValueError for a dataset on which no run could end (:func:`check_dataset`).
     """
     check_dataset(dataset)
     fabric = open_fabric(config)
@@ -119,7 +120,10 @@ def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network:
 
 
 def keep(run: Run) -> None:
-    """Write down how far the run has come; the chapter ``notebooks/10_the_trainer.md`` forgets each part in turn."""
+    """Write the state of the run to its folder.
+
+    The chapter ``notebooks/10_the_trainer.md`` forgets each part of the state in turn, and shows what follows.
+    """
     buffers = dict(run.network.named_buffers()) if run.fabric.world_size > 1 else {}
     own = {
         "random": torch.get_rng_state(),
@@ -151,7 +155,10 @@ def keep(run: Run) -> None:
 
 
 def take_up(run: Run) -> bool:
-    """Go on from what an interrupted run left in the folder, if it did; StateError if that cannot be used."""
+    """Continue from the state that an interrupted run left in the folder; returns whether there was one.
+
+    Raises StateError for a state that cannot be used.
+    """
     found = state.read_state(run.folder, run.fabric, run.identity())
     run.fabric.barrier()  # all have read it
     if run.fabric.is_global_zero:
@@ -189,7 +196,7 @@ def _loss(config: RunConfig, dataset: PreparedDataset, device: torch.device) -> 
 
 
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
-    """The dataset a configuration names, prepared at its size."""
+    """The dataset that a configuration names, prepared at the size that it states."""
     return datasets.prepare(
         config.dataset,
         config.image_size,
@@ -201,7 +208,7 @@ def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
 
 
 def check_dataset(dataset: PreparedDataset) -> None:
-    """Raise ValueError for what is no prepared dataset, and for one whose train or val split has no labelled pixel."""
+    """Raise ValueError for an object that is no prepared dataset, or whose train or val split has no labelled pixel."""
     if not isinstance(dataset, PreparedDataset):
         raise ValueError(
             f"dataset must be a patlib.datasets.PreparedDataset, as patlib.datasets.prepare gives; got "
@@ -213,7 +220,7 @@ def check_dataset(dataset: PreparedDataset) -> None:
                 f"the dataset {dataset.spec.name!r} has no split {name!r}, {purpose}: it has "
                 f"{', '.join(dataset.splits) or 'none'}"
             )
-        # Ends at the first labelled pixel, so a large split is hardly read.
+        # The search ends at the first labelled pixel, so a large split is hardly read.
         if not any((mask != IGNORE_INDEX).any() for mask in dataset.splits[name].masks):
             raise ValueError(
                 f"the split {name!r} of the dataset {dataset.spec.name!r}, {purpose}, has no labelled pixel: each of "
@@ -222,7 +229,7 @@ def check_dataset(dataset: PreparedDataset) -> None:
 
 
 def dataset_facts(dataset: PreparedDataset) -> dict[str, Any]:
-    """What a record states about a dataset; the digest tells apart what has the same name and size."""
+    """What a record states about a dataset; the digest tells datasets of the same name and size apart."""
     return {
         "name": dataset.spec.name,
         "classes": list(dataset.spec.classes),

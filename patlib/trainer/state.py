@@ -1,13 +1,13 @@
-"""What a run keeps while it is under way, so that one that was stopped goes on as if it had not been.
+"""What a run keeps while it is under way, so that a run that was stopped can go on as if it had not been.
 
-Everything lies in the folder ``unfinished`` of the run's own folder, and goes when the run is done::
+Everything lies in the folder ``unfinished`` of the run's own folder, which is removed when the run is done::
 
-    state.safetensors        weights, the optimiser's moments, and as JSON what else the run has come to
-    rank0-000046.safetensors what is a process's own (random state, running means) after so many steps; one a process
+    state.safetensors        weights, the optimiser's moments and, as JSON, all other facts about the run so far
+    rank0-000046.safetensors the random state and running means of one process after so many steps; a file a process
     best-007.safetensors     the weights of the best epoch so far
 
-The first names the others with their SHA-256, and is renamed into place last: a process killed at any moment leaves
-the state before or the state after, whole. No pickle is written or read.
+The first file names the others with their SHA-256, and is renamed into place last. So a process that is killed at any
+moment leaves one whole state, either the one before or the one after. No pickle is written or read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 from patlib.files import read_tensors, sha256, write_tensors
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # takes seconds to import, which who only asks for FOLDER need not wait
+    from lightning_fabric import Fabric  # takes seconds to import, and who asks for FOLDER alone need not wait
 
 FOLDER = "unfinished"
 
@@ -36,14 +36,14 @@ class StateError(ValueError):
 
 
 class State(NamedTuple):
-    """What a run has come to."""
+    """How far a run has come, as one process keeps it."""
 
     shared: dict[str, Tensor]
-    """Tensors that all processes have alike."""
+    """Tensors that are the same in all processes."""
     own: dict[str, Tensor]
     """Tensors of this process."""
     facts: dict[str, Any]
-    """Plain values: epoch, step, curves, and what tells one run from another."""
+    """Plain values: epoch, step, curves, and the facts that tell one run from another."""
 
 
 def best_path(folder: Path, epoch: int) -> Path:
@@ -52,7 +52,7 @@ def best_path(folder: Path, epoch: int) -> Path:
 
 
 def write_state(folder: Path, state: State, steps: int, best: tuple[int, str] | None, fabric: Fabric) -> None:
-    """Keep a state after so many ``steps`` in all; ``best`` is the best epoch and the SHA-256 of its file."""
+    """Write a state after ``steps`` steps in all; ``best`` is the best epoch and the SHA-256 of its file."""
     unfinished = folder / FOLDER
     unfinished.mkdir(exist_ok=True)
     write_tensors(_rank_path(folder, fabric.global_rank, steps), state.own)
@@ -74,7 +74,7 @@ def write_state(folder: Path, state: State, steps: int, best: tuple[int, str] | 
 
 
 def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State | None:
-    """The state a run was left in, or None; ``same`` are the facts in which it must agree with the run that asks.
+    """The state in which a run was left, or None; its facts must agree with ``same``, those of the run that asks.
 
     Raises StateError for files that are damaged or missing, and for the state of another run.
     """
@@ -102,7 +102,7 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
 
 
 def sweep(folder: Path, state: State | None) -> None:
-    """Remove what killed processes left behind beside a state, or everything if there is none to go on from."""
+    """Remove the files that killed processes left beside a state; all files if there is no state to go on from."""
     unfinished = folder / FOLDER
     if state is None:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -126,7 +126,7 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 
 def _stated(fact: Any) -> Any:
-    """A fact without what it leaves open: a setting that is null says the same as one that is not there."""
+    """A fact without its null settings, which say the same as settings that are absent."""
     return {name: value for name, value in fact.items() if value is not None} if isinstance(fact, dict) else fact
 
 

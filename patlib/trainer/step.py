@@ -31,9 +31,10 @@ def train_epoch(
 ) -> None:
     """Train on the rows (M,) of a split in batches; ``mirrored`` (M,) bool names those to flip left to right.
 
-    After each step ``after_step`` is given the loss of the batch as a scalar on the device: in a group of processes,
-    this process's part of it. Between the first step and the last nothing is copied from the device or to it, and
-    nothing waits for it, unless ``after_step`` does. (On several GPUs PyTorch's synchronised batch norm does.)
+    After each step ``after_step`` receives the loss of the batch as a scalar on the device; in a group of processes it
+    receives this process's part of that loss. Between the first step and the last nothing is copied to or from the
+    device and nothing waits for it, unless ``after_step`` does. (On several GPUs PyTorch's synchronised batch norm
+    waits.)
 
     The chapter ``notebooks/10_the_trainer.md`` leaves out lines of such a loop, one at a time, and shows what follows.
     """
@@ -52,9 +53,10 @@ def _batch_loss(
 ) -> Tensor:
     if fabric.world_size == 1:
         images, masks = split.batch(index, mirrored)
-        return loss(model(images), masks)
+        value: Tensor = loss(model(images), masks)
+        return value
     own, flipped = split.share(index), split.share(mirrored)
-    # Fewer images than processes: this one takes part with an image that counts in no loss, only in batch statistics.
+    # With fewer images than processes, some take part with an image that counts in the batch statistics alone.
     spare = not len(own)
     images, masks = split.batch(index[:1], mirrored[:1]) if spare else split.batch(own, flipped)
     if spare:
@@ -62,4 +64,5 @@ def _batch_loss(
     part = loss.normaliser(masks != IGNORE_INDEX) * (not spare)
     whole = sum_over_group(part, fabric).clamp_min(1)
     # Gradients are averaged over the processes, and the whole batch's gradient is their sum.
-    return loss(model(images), masks, whole / fabric.world_size)
+    share: Tensor = loss(model(images), masks, whole / fabric.world_size)
+    return share

@@ -21,8 +21,8 @@ def programs(page: str) -> list[str]:
 
 def run(program: str) -> None:
     """Execute a program; AssertionError unless each line that it prints stands as a comment behind a `print`."""
-    spread = TORCHRUN.match(program)
-    said = _in_processes(program, spread[1].split()) if spread else _here(program)
+    launched = TORCHRUN.match(program)
+    said = _in_processes(program, launched[1].split()) if launched else _here(program)
     printed, stated = said.splitlines(), PRINTED.findall(program)
     assert printed == stated, f"the page states {stated}, the program prints {printed}"
 

@@ -131,13 +131,13 @@ def test_the_explorer_computes_the_curve_and_the_shares(chart: Locator) -> None:
     marks = chart.locator("canvas.marks")
     seen = {marks.evaluate(PICTURE)}
     road_share = {}
-    for method, T in (("PAT", "0.2"), ("PAT, beta only", "0.2"), ("cross-entropy", "0.2"), ("PAT", "2")):
-        move(chart, "T", T)
+    for method, doublings in (("PAT", -6.5), ("PAT, beta only", -6.5), ("cross-entropy", -6.5), ("PAT", -3)):
+        move(chart, "doublings", str(doublings))
         move(chart, "method", method)
         seen.add(marks.evaluate(PICTURE))
         curve = rows(chart, "p", "S", "weight", "label")
         p, S, weight = (np.array([row[name] for row in curve]) for name in ("p", "S", "weight"))
-        beta = 1 if method == "cross-entropy" else pat_weight(p, float(T))
+        beta = 1 if method == "cross-entropy" else pat_weight(p, 20 * 2**doublings)
         assert len(curve) > 51 * len({row["label"] for row in curve})  # of each class the curve, and the pixels
         assert np.allclose(weight, beta / S if method == "PAT" else beta, rtol=1e-9)
         shares = {row["label"]: row["share"] for row in rows(chart, "label", "share") if "S" not in row}

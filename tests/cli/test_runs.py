@@ -70,7 +70,7 @@ def test_the_help_lists_every_setting_with_type_default_and_meaning():
     for name, field in RunConfig.model_fields.items():
         if name != "loss_parameters":
             assert f"--{name} " in shown and " ".join(field.description.split()) in shown
-    assert "--precision fp32|bf16|fp16 Of the network's arithmetic" in shown
+    assert "--precision fp32|bf16|fp16 Precision of the network's arithmetic" in shown
     assert "--model_width int Channels of the network's first stage. Default: 32." in shown
     assert "--augment true|false Whether each training image" in shown
     assert "Known: ce, focal, cb, cbfocal, bms, ldam, blv, pat. Default: pat." in shown
@@ -189,8 +189,8 @@ def test_a_grid_is_told_what_a_cell_is_and_where_it_runs(invoke, monkeypatch):
     invoke("grid", "table1", "--workers", "2", *OPTIONS)
     invoke("grid", "table1", "--plain", "--scheduler", "tcp://host:8786", *OPTIONS)
     assert told == [
-        {"cell": report.report_cell, "workers": 2, "scheduler": None},
-        {"cell": None, "workers": None, "scheduler": "tcp://host:8786"},
+        {"job": report.report_cell, "workers": 2, "scheduler": None},
+        {"job": None, "workers": None, "scheduler": "tcp://host:8786"},
     ]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,8 @@ from typer.testing import CliRunner
 from patlib import cli
 from patlib.experiments import queue, studies
 from patlib.experiments.queue import QueueResult
-from patlib.experiments.studies import CE, PAT, Study, Wave
+from patlib.experiments.studies import CE, PAT, Cell, Study, Wave
+from patlib.trainer import machine
 from patlib.trainer.state import FOLDER
 
 ONE, OTHER = (
@@ -77,6 +79,20 @@ def test_a_study_alone_is_run_with_the_runs_that_it_shares(invoke, monkeypatch):
     output = invoke("run", "--only", "other", "--minutes", "5", "--workers", "3", "--nice", "7", code=1)
     assert given == [(studies.study_configs(OTHER, "laptop"), 5.0, 3, 7)]
     assert "runs: 1 done, 1 failed" in output and "failed: a-run: ValueError: its reason" in output
+
+
+@pytest.mark.parametrize("instructions", [True, False])
+def test_bf16_is_left_to_machines_that_have_instructions_for_it(invoke, monkeypatch, instructions):
+    half = Cell(("CE in bf16",), {**CE.settings, "precision": "bf16"})
+    study = dataclasses.replace(ONE, name="halved", cells=(CE, half))
+    monkeypatch.setattr(studies, "STUDIES", {"halved": study})
+    monkeypatch.setattr(studies, "ORDER", (Wave("halved", (0, 1)),))
+    monkeypatch.setattr(machine, "bf16_instructions", lambda device: instructions)
+    given = []
+    monkeypatch.setattr(queue, "run_queue", lambda configs, *others: given.extend(configs) or QueueResult())
+    output = invoke("run")
+    assert [config.precision for config in given] == (["fp32", "bf16"] * 2 if instructions else ["fp32"] * 2)
+    assert ("2 of 4 runs wait for a machine with instructions for bf16" in output) != instructions
 
 
 def test_the_table_is_of_the_last_checkpoint_unless_told_otherwise(invoke, folders, tiny_run):

@@ -37,6 +37,7 @@ def what_is_shown(shown, **variables):
     ).stderr.replace("\r", "\n")
 
 
+@pytest.mark.slow
 def test_what_runs_what_failed_and_what_is_left_is_shown():
     seen = what_is_shown(True)
     assert re.search(r"^failed: b: ValueError: one$", seen, re.MULTILINE)
@@ -46,6 +47,7 @@ def test_what_runs_what_failed_and_what_is_left_is_shown():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shown", "variables"), [(False, {}), (True, {"TQDM_DISABLE": "1"})])
 def test_nothing_is_shown_where_progress_is_off(shown, variables):
     assert what_is_shown(shown, **variables) == ""

@@ -7,8 +7,8 @@ from patlib.trainer.config import RunConfig
 SCALES = ("laptop", "full")
 RUNS = {  # of each study, by scale
     "table1": (40, 24), "halves": (20, 12), "frontier": (21, 21), "temperature": (18, 18), "precision": (12, 12),
-    "pet": (35, 21), "learning_rate": (36, 36), "networks": (30, 30), "dusk": (20, 12), "anchor": (1, 1),
-    "sweeps": (25, 25),
+    "fp32": (20, 12), "pet": (35, 21), "learning_rate": (36, 36), "networks": (30, 30), "dusk": (20, 12),
+    "anchor": (1, 1), "sweeps": (25, 25),
 }  # fmt: skip
 
 
@@ -49,8 +49,8 @@ def test_the_queue_begins_with_whole_seeds_of_the_main_table():
 def test_the_waves_follow_each_other():
     order = [(study.name, config.seed) for study, config in studies.queue("laptop")]
     firsts = list(dict.fromkeys(name for name, _ in order))
-    assert firsts == ["table1", "halves", "frontier", "temperature", "pet", "precision", "dusk", "learning_rate",
-                      "networks", "anchor", "sweeps"]  # fmt: skip
+    assert firsts == ["table1", "halves", "frontier", "temperature", "pet", "precision", "fp32", "dusk",
+                      "learning_rate", "networks", "anchor", "sweeps"]  # fmt: skip
     assert order.index(("pet", 2)) < order.index(("table1", 3)) < order.index(("halves", 3)) < order.index(("pet", 3))
 
 
@@ -58,6 +58,14 @@ def test_both_halves_are_the_pat_of_the_main_table():
     pat = study_configs(get_study("table1"), "laptop")[7]
     both = study_configs(get_study("halves"), "laptop")[3]
     assert pat.run_path == both.run_path
+
+
+def test_runs_in_fp32_are_those_of_the_comparison_of_precisions():
+    compared = {config.run_path for config in study_configs(get_study("precision"), "laptop")}
+    alone = study_configs(get_study("fp32"), "laptop")
+    assert {config.precision for config in alone} == {"fp32"}
+    shared = [(config.loss, config.seed) for config in alone if config.run_path in compared]
+    assert sorted(shared) == [(loss, seed) for loss in ("ce", "pat") for seed in range(3)]
 
 
 def test_each_seed_of_pet_draws_its_own_split_and_those_of_camvid_share_one():

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from patlib.losses import build_loss, mask_sizes
 
-METHODS = [
+COMPILED = [
     ("ce", {}),
     ("focal", {"gamma": 0.5}),
     ("cb", {}),
@@ -39,7 +39,7 @@ def outcome(function: torch.nn.Module, logits: Tensor, target: Tensor) -> tuple[
     return value.detach(), leaf.grad
 
 
-@pytest.mark.parametrize(("name", "params"), METHODS)
+@pytest.mark.parametrize(("name", "params"), COMPILED)
 def test_the_compiled_loss_is_one_graph_with_the_same_gradient(name: str, params: dict) -> None:
     logits, target = random_batch(0)
     loss = build_loss(name, NUM_CLASSES, CLASS_PIXELS, **params)
@@ -72,7 +72,7 @@ def test_a_compiled_loss_computes_half_precision_in_float32_under_autocast(name:
 
 
 @pytest.mark.parametrize("ignore_index", [255, -100, 1])
-@pytest.mark.parametrize(("name", "params"), METHODS)
+@pytest.mark.parametrize(("name", "params"), COMPILED)
 def test_both_forms_agree_at_extreme_logits_and_any_ignored_label(name: str, params: dict, ignore_index: int) -> None:
     logits, target = random_batch(1)
     logits = logits.float() * 1e4

@@ -28,6 +28,7 @@ def test_only_the_pixels_matter(method: str, shape: tuple[int, ...], reduction: 
     torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", ["ce", "bms", "ldam", "blv", "pat"])
 def test_compiled_as_well(name: str, shape: tuple[int, ...]) -> None:

@@ -52,6 +52,7 @@ def test_any_finite_logits_have_a_finite_loss_and_gradient(chosen: tuple[str, di
     run(*chosen, logits.double() * 1e269, target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [("ce", {}), ("bms", {}), ("ldam", {}), ("blv", {}), *SHARP], ids=setting_name)
 def test_so_they_have_compiled(chosen: tuple[str, dict]) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -81,7 +82,7 @@ def test_a_mistake_however_large_costs_at_most_ten_million_nats_and_pulls_as_bef
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_is_no_number_stays_in_the_loss(setting: tuple[str, dict], bad: float, compiled: bool) -> None:
     logits, target = random_batch(0)
     target[0, 0, 0] = 1

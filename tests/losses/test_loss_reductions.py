@@ -48,6 +48,7 @@ def test_a_pixel_of_unreduced_pat_is_beta_over_its_mask_size() -> None:
     torch.testing.assert_close(each, beta_nll * torch.tensor([[[0.5, 0.5, 1, 0]]]).double())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["sum", "none"])
 def test_compiled_reductions_pull_ignored_pixels_nowhere(reduction: str) -> None:
     torch.compiler.reset()

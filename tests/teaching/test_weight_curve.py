@@ -41,26 +41,23 @@ def test_the_slider_redraws_the_curve_for_its_values(monkeypatch):
     assert drawn[-1] == pytest.approx(math.exp(1 / 2.0))
 
 
-def test_the_slider_and_the_chart_offer_the_same_temperatures():
-    slider = weight_curve.weight_slider().children[0]
-    low, high = weight_curve.DOUBLINGS
-    assert slider.value == weight_curve.PAPER_T == 20
-    assert [slider.base**slider.min, slider.base**slider.max] == pytest.approx([20 * 2.0**low, 20 * 2.0**high])
-    bound = weight_curve.weight_chart().to_dict()["params"]
-    bind = {parameter["name"]: parameter for parameter in bound}["doublings"]["bind"]
-    assert (bind["min"], bind["max"], bind["step"]) == (low, high, slider.step)
-    steps = -low / slider.step
-    assert steps == round(steps), "the paper's T lies between two steps: a reader cannot return to it"
+def test_the_slider_and_the_chart_offer_the_same_controls():
+    *controls, _ = weight_curve.weight_slider().children
+    assert [control.description for control in controls] == ["T", "eps", "gamma"]
+    assert controls[0].value == weight_curve.PAPER_T == 20
+    offered = {parameter["name"] for parameter in weight_curve.weight_chart().to_dict()["params"]}
+    assert offered == {"doublings", "T", "eps", "gamma"}
 
 
 def test_the_axis_stays_and_holds_every_weight(monkeypatch):
     limits = []
     monkeypatch.setattr(plt, "show", lambda: limits.append(plt.gca().get_ylim()))
-    for doublings in weight_curve.DOUBLINGS:
+    temperature = weight_curve.TEMPERATURE
+    for doublings in (temperature.low, temperature.high):
         weight_curve.weight_curve(T=20 * 2.0**doublings)
     plt.close("all")
     assert limits == [weight_curve.WEIGHT_LIMITS] * 2
-    assert weight_curve.pat_weight(0, 20 * 2.0 ** weight_curve.DOUBLINGS[0]) <= weight_curve.WEIGHT_LIMITS[1]
+    assert weight_curve.pat_weight(0, 20 * 2.0**temperature.low) <= weight_curve.WEIGHT_LIMITS[1]
     layer = weight_curve.weight_chart().to_dict()["layer"][0]
     assert layer["encoding"]["y"]["scale"]["domain"] == list(weight_curve.WEIGHT_LIMITS)
 

@@ -26,6 +26,18 @@ def test_a_gpu_has_its_own_name(monkeypatch):
     assert machine.device_title(torch.device("cuda", 1)) == "GPU 1"
 
 
+@pytest.mark.parametrize(("found", "expected"), [({"avx2": True}, False), ({"avx512_bf16": True}, True),
+                                                 ({"amx_bf16": True, "avx512_bf16": False}, True)])  # fmt: skip
+def test_a_processor_has_bf16_by_its_own_word(monkeypatch, found, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert machine.bf16_instructions(CPU) is expected
+
+
+def test_an_older_pytorch_cannot_tell_of_bf16(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not machine.bf16_instructions(CPU)
+
+
 def test_what_is_not_installed_has_no_version():
     assert machine.versions("torch", "no-such-package") == {"torch": version("torch"), "no-such-package": None}
 

@@ -33,9 +33,9 @@ CELL = 'style="text-align: left; vertical-align: top; white-space: normal"'
 
 
 def as_html(rows: Iterable[Deviation | Reading]) -> str:
-    """The rows as an HTML table of two columns, which wraps on a telephone; what each check measured stands last.
+    """The rows as an HTML table of two columns, which wraps on a telephone. What a check measured stands last.
 
-    Runs the checks, so it raises AssertionError when one of them no longer holds.
+    The checks are run, so AssertionError is raised if one of them no longer holds.
     """
     lines = ["<table>"]
     for row in rows:

@@ -1,4 +1,4 @@
-"""What the paper's text states, and its tables cut the way the checks read them."""
+"""What the paper's text states, and its tables in the form in which the checks read them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ TABLE_1 = {
 TABLE_2_MIOU: dict[tuple[str, str], dict[str, float]] = {}
 """mIoU % of Table 2 by (dataset, network) and the first word of the method."""
 TABLE_2_PIXEL_ACC: dict[tuple[str, str], dict[str, float]] = {}
-"""Pixel accuracy % of Table 2, the same way."""
+"""Pixel accuracy % of Table 2, by the same keys."""
 for _dataset, _rows in PUBLISHED["table2"].items():
     for (_method, _network), (_miou, _accuracy) in _rows.items():
         TABLE_2_MIOU.setdefault((_dataset, _network), {})[_method.split()[0]] = _miou
         TABLE_2_PIXEL_ACC.setdefault((_dataset, _network), {})[_method.split()[0]] = _accuracy
 
 MARKED_IN_TABLE_2 = {("OxfordPetIII", "UNet"): "CE", ("CityScapes", "AttUNet"): "PAT", ("NyU", "UNet"): "BLV"}
-"""The method that Table 2 marks as best in three of those columns."""
+"""The method that Table 2 marks as best, in three columns of pixel accuracy."""
 
 TABLE_3 = {
     network: {

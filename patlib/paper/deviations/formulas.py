@@ -12,7 +12,7 @@ from patlib.paper.deviations.claims import TEXT
 from patlib.paper.deviations.row import Deviation, require, small_batch
 
 
-def check_caption_of_fig_1() -> str:
+def _check_caption_of_fig_1() -> str:
     logits, target = small_batch()
     x = logits.requires_grad_()
     p = torch.softmax(x, dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
@@ -33,7 +33,7 @@ def weighted_as_captioned(beta: Tensor, p: Tensor) -> Tensor:
     return -(beta * p).log()
 
 
-def check_beta_range() -> str:
+def _check_beta_range() -> str:
     gap = torch.tensor([-30.0, 0.0, 30.0], dtype=torch.float64)
     logits = torch.stack([gap, torch.zeros(3, dtype=torch.float64)]).view(1, 2, 1, 3)
     beta = PAT(2, T=5.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 3, dtype=torch.long))[1]
@@ -43,7 +43,7 @@ def check_beta_range() -> str:
     return f"T = 5, p from 1 to 0: beta from {float(beta.min()):.2f} to {float(beta.max()):.2f}"
 
 
-def check_sums() -> str:
+def _check_sums() -> str:
     pixels = 12
     terms = {equation: len(range(int(TEXT[f"first pixel of Eq. {equation}"]), pixels + 1)) for equation in (2, 3)}
     require(terms == {2: pixels + 1, 3: pixels}, "Eq. 2 has one term more than there are pixels, Eq. 3 has not")
@@ -104,7 +104,7 @@ FORMULA_DEVIATIONS = (
         "",
         "A weight on p turns into a term that is added to the loss. Held constant, it has no gradient at all.",
         "arithmetic",
-        check_caption_of_fig_1,
+        _check_caption_of_fig_1,
     ),
     Deviation(
         "The range of beta",
@@ -112,7 +112,7 @@ FORMULA_DEVIATIONS = (
         "",
         "Eq. 5 gives 1 to exp(1/T) with eps = 0: above the range, and bounded.",
         "arithmetic",
-        check_beta_range,
+        _check_beta_range,
     ),
     Deviation(
         "Pixels in a sum",
@@ -120,7 +120,7 @@ FORMULA_DEVIATIONS = (
         "",
         "Eq. 2 has one term more than the image has pixels.",
         "arithmetic",
-        check_sums,
+        _check_sums,
     ),
     Deviation(
         "Equal consideration (section 3.2)",

@@ -1,4 +1,4 @@
-"""The losses of the released code: a row for each that differs from its paper, run on a small batch."""
+"""The losses of the released code: a row for each that differs from its paper, checked on a small batch."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from patlib.paper import released
 from patlib.paper.deviations.row import Deviation, L, require, small_batch
 
 
-def check_pat_weight() -> str:
+def _check_pat_weight() -> str:
     p = torch.tensor([0.0, 1.0], dtype=torch.float64)
     low, high = released.released_pat_weight(p).flip(0).tolist()
     logits = torch.stack([torch.tensor([-30.0, 30.0]), torch.zeros(2)]).view(1, 2, 1, 2).double()
     ours = PAT(2, T=20.0, size_weight=False).per_pixel(logits, torch.zeros(1, 1, 2, dtype=torch.long))[1]
-    spread = float(ours.max() / ours.min())
+    factor = float(ours.max() / ours.min())
     require(abs(high / low - math.e) < 1e-9, "the released weight varies by a factor e")
-    require(spread < 1.052, "Eq. 5 at T = 20 varies by 5 %")
+    require(factor < 1.052, "Eq. 5 at T = 20 varies by 5 %")
     return (
-        f"weight from p = 1 to p = 0: {low:.2f} to {high:.2f}, a factor {high / low:.2f}; Eq. 5 at T = 20: {spread:.3f}"
+        f"weight from p = 1 to p = 0: {low:.2f} to {high:.2f}, a factor {high / low:.2f}; Eq. 5 at T = 20: {factor:.3f}"
     )
 
 
-def check_pat_mask_size() -> str:
+def _check_pat_mask_size() -> str:
     _, target = small_batch()
     zeros = torch.zeros(1, L, 16, 24, dtype=torch.float64, requires_grad=True)
     target = target[:1]
@@ -42,7 +42,7 @@ def check_pat_mask_size() -> str:
     return f"pull of a pixel, class of {small} over class of {large} pixels: released {theirs:.1f}, Eq. 4 {ours:.1f}"
 
 
-def check_pat_temperature() -> str:
+def _check_pat_temperature() -> str:
     logits, target = small_batch()
     x = logits.requires_grad_()
     chosen = F.one_hot(target, L).movedim(-1, 1)
@@ -62,7 +62,7 @@ def check_pat_temperature() -> str:
     )
 
 
-def check_pat_flow() -> str:
+def _check_pat_flow() -> str:
     logits, target = small_batch()
     x = logits.requires_grad_()
     nll = F.cross_entropy(x, target, reduction="none")
@@ -75,7 +75,7 @@ def check_pat_flow() -> str:
     return f"flowing over stopped gradient, at most: released {float(pull.max()):.2f}, Eq. 5 at T = 20 {moved:.3f}"
 
 
-def check_balanced_softmax() -> str:
+def _check_balanced_softmax() -> str:
     logits, target = small_batch()
     start = 0.05 * logits
     counts = released.batch_pixels(target, L)
@@ -97,7 +97,7 @@ def check_balanced_softmax() -> str:
     )
 
 
-def check_ldam() -> str:
+def _check_ldam() -> str:
     counts = [5000, 800, 60, 4]
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(counts)).view(1, 1, -1)
     full = released.released_ldam_margins(target, 4)
@@ -112,7 +112,7 @@ def check_ldam() -> str:
     )
 
 
-def check_blv() -> str:
+def _check_blv() -> str:
     counts = [5000, 800, 60, 4]
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(counts)).view(1, 1, -1)
     scale = released.released_blv_variation(target, 5)
@@ -125,7 +125,7 @@ def check_blv() -> str:
     return f"scale from frequent to rare to absent {_listed(scale)}; patlib {_listed(ours)}"
 
 
-def check_cb() -> str:
+def _check_cb() -> str:
     ratios = []
     for repeat in (1, 8):
         logits, target = (tensor.repeat(repeat, *[1] * (tensor.ndim - 1)) for tensor in small_batch())
@@ -144,7 +144,7 @@ def check_cb() -> str:
     )
 
 
-def check_focal() -> str:
+def _check_focal() -> str:
     logits, target = small_batch()
     theirs, ours = float(released.released_focal(logits, target)), float(build_loss("focal", L)(logits, target))
     require(abs(theirs * L / ours - 1) < 1e-9, "the released focal loss is L times smaller")
@@ -167,7 +167,7 @@ LOSS_DEVIATIONS = (
         "exponent is L times larger.",
         "Eq. 5.",
         "read in code",
-        check_pat_weight,
+        _check_pat_weight,
     ),
     Deviation(
         "PAT: the mask size",
@@ -175,7 +175,7 @@ LOSS_DEVIATIONS = (
         "No mask size. The mean over N, L, H and W.",
         "Eq. 4.",
         "read in code",
-        check_pat_mask_size,
+        _check_pat_mask_size,
     ),
     Deviation(
         "PAT: the temperature",
@@ -183,7 +183,7 @@ LOSS_DEVIATIONS = (
         "tau divides the logits inside the softmax, for the weight and for the cross-entropy.",
         "Eq. 5.",
         "read in code",
-        check_pat_temperature,
+        _check_pat_temperature,
     ),
     Deviation(
         "PAT: gradient through the weight",
@@ -191,7 +191,7 @@ LOSS_DEVIATIONS = (
         "Flows.",
         "Stopped; detach=False lets it flow.",
         "read in code",
-        check_pat_flow,
+        _check_pat_flow,
     ),
     Deviation(
         "Balanced softmax (BMS)",
@@ -199,7 +199,7 @@ LOSS_DEVIATIONS = (
         "Log-softmax of exp(x) n in place of x + log n; n counted in the batch.",
         "x + log n, training-set counts.",
         "read in code",
-        check_balanced_softmax,
+        _check_balanced_softmax,
     ),
     Deviation(
         "LDAM",
@@ -207,7 +207,7 @@ LOSS_DEVIATIONS = (
         "Batch counts plus 0.0001. A class that the batch lacks takes the largest margin; the others lose theirs.",
         "Training-set counts. A class without pixels counts as the rarest that has some.",
         "read in code",
-        check_ldam,
+        _check_ldam,
     ),
     Deviation(
         "BLV",
@@ -215,7 +215,7 @@ LOSS_DEVIATIONS = (
         "The log of the batch count without its minus sign: the more frequent the class, the larger its noise.",
         "As Wang et al.",
         "read in code",
-        check_blv,
+        _check_blv,
     ),
     Deviation(
         "Class-balanced (CB)",
@@ -224,7 +224,7 @@ LOSS_DEVIATIONS = (
         "epsilon of 1e-8 counts.",
         "As Cui et al., with beta = (N - 1) / N by default.",
         "read in code",
-        check_cb,
+        _check_cb,
     ),
     Deviation(
         "Focal",
@@ -232,6 +232,6 @@ LOSS_DEVIATIONS = (
         "The mean over N, L, H and W: L times smaller than the mean over pixels.",
         "The mean over valid pixels.",
         "read in code",
-        check_focal,
+        _check_focal,
     ),
 )

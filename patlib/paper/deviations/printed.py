@@ -1,4 +1,4 @@
-"""The paper against itself: its text and captions beside the numbers of Table 1, and all rows of that kind."""
+"""The paper against itself: its text and captions beside the numbers of Table 1, and the list of all such rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIOU, PIXEL_ACC, DICE_ERR = range(3)
 OURS = "PAT (T = 20)"
 
 
-def check_gains() -> str:
+def _check_gains() -> str:
     best = {dataset: min(_gains(dataset, MIOU).values()) for dataset in CLASSES}
     pixels = min(_gains("OxfordPetIII", PIXEL_ACC).values())
     require(
@@ -31,7 +31,7 @@ def check_gains() -> str:
     return f"mIoU over the best other: {listed}; pixel accuracy on Oxford {pixels:.2f}"
 
 
-def check_pixel_gains() -> str:
+def _check_pixel_gains() -> str:
     best = {dataset: min(_gains(dataset, PIXEL_ACC).values()) for dataset in CLASSES}
     largest = TEXT["largest pixel accuracy gain"]
     require(abs(best["CityScapes"] - largest) < 0.005, "0.36 is CityScapes' gain over the best other method")
@@ -39,7 +39,7 @@ def check_pixel_gains() -> str:
     return "over the best other: " + ", ".join(f"{dataset} {gain:.2f}" for dataset, gain in best.items())
 
 
-def check_abstract() -> str:
+def _check_abstract() -> str:
     def somewhere(column: int, claim: float) -> bool:
         return any(abs(gain - claim) < 0.005 for dataset in CLASSES for gain in _gains(dataset, column).values())
 
@@ -53,7 +53,7 @@ def check_abstract() -> str:
     return f"NyU: mIoU {swapped[0]:.2f} over CB, pixel accuracy {swapped[1]:.2f} over CE"
 
 
-def check_dice_below_blv() -> str:
+def _check_dice_below_blv() -> str:
     below = {method: -gain for method, gain in _gains("NyU", DICE_ERR).items()}
     blv, focal = below["BLV (Gaussian, sigma = 0.5)"], below["Focal (gamma = 2)"]
     require(abs(blv - TEXT["Dice Err below BLV"]) > 0.1, "0.39 is not the difference to BLV")
@@ -61,19 +61,19 @@ def check_dice_below_blv() -> str:
     return f"NyU: {blv:.2f} below BLV, {focal:.2f} below Focal"
 
 
-def check_best_dice() -> str:
+def _check_best_dice() -> str:
     column = {method: row[DICE_ERR] for method, row in TABLE_1["OxfordPetIII"].items()}
     require(column["CB"] < column[OURS], "a lower value than the marked one stands in the column")
     return f"CB {column['CB']:.2f}, marked {column[OURS]:.2f}"
 
 
-def check_baselines() -> str:
+def _check_baselines() -> str:
     others = len(TABLE_1["NyU"]) - 1
     require(others != TEXT["baselines"], "the table has another number of baselines")
     return f"{others} baselines and PAT"
 
 
-def check_dice_err() -> str:
+def _check_dice_err() -> str:
     ldam, ce = "LDAM (mu = 0.5, s = 20)", "CE"
     uniform = {dataset: TABLE_1[dataset]["BMS"][DICE_ERR] / math.log(count) for dataset, count in CLASSES.items()}
     require(
@@ -112,7 +112,7 @@ PRINTED_DEVIATIONS = (
         "",
         "2.2 is the gain over Focal, 2.85 over CB, 0.07 over CE. Over the best other method they are smaller.",
         "arithmetic",
-        check_gains,
+        _check_gains,
     ),
     Deviation(
         "Pixel accuracy in Table 1",
@@ -120,7 +120,7 @@ PRINTED_DEVIATIONS = (
         "",
         "0.36 is CityScapes' gain. NyU's, over CE, is left out.",
         "arithmetic",
-        check_pixel_gains,
+        _check_pixel_gains,
     ),
     Deviation(
         "The abstract's gains",
@@ -128,7 +128,7 @@ PRINTED_DEVIATIONS = (
         "",
         "2.2 is CityScapes' (so says the conclusion). 2.85 is NyU's mIoU and 2.07 its pixel accuracy.",
         "arithmetic",
-        check_abstract,
+        _check_abstract,
     ),
     Deviation(
         '"Dice Err" against BLV',
@@ -136,7 +136,7 @@ PRINTED_DEVIATIONS = (
         "",
         "0.39 is the difference to Focal.",
         "arithmetic",
-        check_dice_below_blv,
+        _check_dice_below_blv,
     ),
     Deviation(
         'Best "Dice Err" on Oxford',
@@ -144,7 +144,7 @@ PRINTED_DEVIATIONS = (
         "",
         "CB has a lower one.",
         "arithmetic",
-        check_best_dice,
+        _check_best_dice,
     ),
     Deviation(
         "Baselines in Table 1",
@@ -152,7 +152,7 @@ PRINTED_DEVIATIONS = (
         "",
         "The table has seven, and PAT.",
         "arithmetic",
-        check_baselines,
+        _check_baselines,
     ),
     *SWEEP_DEVIATIONS,
     Deviation(
@@ -170,6 +170,6 @@ PRINTED_DEVIATIONS = (
         "1 - mean Dice, and the cross-entropy. That the paper's number is the cross-entropy is our inference. "
         "For it: values above 1, BMS near ln L, LDAM far above CE at equal accuracy. Against: CB below CE on Oxford.",
         "inference",
-        check_dice_err,
+        _check_dice_err,
     ),
 )

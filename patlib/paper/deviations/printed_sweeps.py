@@ -1,4 +1,4 @@
-"""The paper against itself: its text beside the numbers of Tables 2 and 3, other networks and temperatures."""
+"""The paper against itself: its text beside the numbers of Tables 2 and 3, on other networks and temperatures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from patlib.paper.deviations.row import Deviation, require
 from patlib.paper.published import PUBLISHED
 
 
-def check_table_2_lead() -> str:
+def _check_table_2_lead() -> str:
     leads = {
         f"{method} on {model}": TABLE_2_PIXEL_ACC["NyU", model][method] - TABLE_2_PIXEL_ACC["NyU", model]["PAT"]
         for method, model in (("LDAM", "AttUNet"), ("BLV", "UNet"), ("BLV", "UNet++"))
@@ -16,7 +16,7 @@ def check_table_2_lead() -> str:
     return ", ".join(f"{name} {lead:.2f}" for name, lead in leads.items()) + " points above PAT"
 
 
-def check_table_2_marks() -> str:
+def _check_table_2_marks() -> str:
     better = {}
     for (dataset, model), marked in MARKED_IN_TABLE_2.items():
         column = TABLE_2_PIXEL_ACC[dataset, model]
@@ -26,7 +26,7 @@ def check_table_2_marks() -> str:
     return "; ".join(f"{place}: {what}" for place, what in better.items())
 
 
-def check_cb() -> str:
+def _check_cb() -> str:
     firsts = []
     for (dataset, model), column in TABLE_2_MIOU.items():
         others = {method: value for method, value in column.items() if method != "PAT"}
@@ -36,21 +36,21 @@ def check_cb() -> str:
     return "CB is the best method after PAT on " + ", ".join(firsts)
 
 
-def check_table_3_rows() -> str:
+def _check_table_3_rows() -> str:
     segnet, unet = TABLE_3["SegNet"], TABLE_3["UNet"]
     same = [(T, first) for T in segnet for first, second in zip(segnet[T], unet[T], strict=True) if first == second]
     require(len(same) == 4, "four values of SegNet stand in UNet's rows too")
     return ", ".join(f"{value} at T = {T}" for T, value in same)
 
 
-def check_table_3_gain() -> str:
+def _check_table_3_gain() -> str:
     column = [row[3] for row in TABLE_3["UNet"].values()]
     gain = max(column) - min(column)
     require(gain < TEXT["UNet CityScapes pixel accuracy gain"] - 0.5, "the column does not span 1.7 points")
     return f"{min(column):.2f} to {max(column):.2f}, {gain:.2f} points"
 
 
-def check_best_temperature() -> str:
+def _check_best_temperature() -> str:
     quoted = {3: TEXT["SegNet CityScapes pixel accuracy"], 5: TEXT["SegNet NyU pixel accuracy"]}
     measured = []
     for column, value in quoted.items():
@@ -76,7 +76,7 @@ SWEEP_DEVIATIONS = (
         "",
         "Each of the three leads is larger.",
         "arithmetic",
-        check_table_2_lead,
+        _check_table_2_lead,
     ),
     Deviation(
         "Best values in Table 2",
@@ -84,7 +84,7 @@ SWEEP_DEVIATIONS = (
         "",
         "In three columns of pixel accuracy another method has more.",
         "arithmetic",
-        check_table_2_marks,
+        _check_table_2_marks,
     ),
     Deviation(
         "CB with many classes, Table 2",
@@ -92,7 +92,7 @@ SWEEP_DEVIATIONS = (
         "",
         "There are columns of CityScapes and NyU in which no method but PAT has a higher mIoU.",
         "arithmetic",
-        check_cb,
+        _check_cb,
     ),
     Deviation(
         "SegNet and UNet in Table 3",
@@ -100,7 +100,7 @@ SWEEP_DEVIATIONS = (
         "",
         "Four values of SegNet stand in UNet's rows too, at the same T.",
         "arithmetic",
-        check_table_3_rows,
+        _check_table_3_rows,
     ),
     Deviation(
         "A gain in Table 3",
@@ -108,7 +108,7 @@ SWEEP_DEVIATIONS = (
         "",
         "The four values lie closer together.",
         "arithmetic",
-        check_table_3_gain,
+        _check_table_3_gain,
     ),
     Deviation(
         "The best T in Table 3",
@@ -116,7 +116,7 @@ SWEEP_DEVIATIONS = (
         "",
         "Both are values of T = 50, where T = 20 has higher ones. The mIoU quoted beside them is that of T = 20.",
         "arithmetic",
-        check_best_temperature,
+        _check_best_temperature,
     ),
     Deviation(
         'The column "Acc" of Tables 2 and 3',

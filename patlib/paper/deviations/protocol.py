@@ -1,4 +1,4 @@
-"""Metric, labels and model: the rows about the released code's protocol, each run on a small batch."""
+"""Metric, labels and model: the rows about the released code's protocol, each checked on a small batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patlib.paper.deviations.row import Deviation, L, Reading, require, small_ba
 from patlib.trainer.batches import DeviceSplit, shuffled
 
 
-def check_miou() -> str:
+def _check_miou() -> str:
     logits, target = small_batch((0.3, 0.2, 0.1, 0.2, 0.2))
     target[::2] = target[::2].masked_fill(target[::2] == 2, 0)  # two images without class 2
     predictions = torch.where(logits.amax(1) > 2, target, logits.argmax(1))
@@ -32,7 +32,7 @@ def check_miou() -> str:
     return f"classes 3, 4 mended: standard {before:.3f} to {after:.3f}, released {by_size[4]:.3f} as before; {sizes}"
 
 
-def check_void() -> str:
+def _check_void() -> str:
     _, target = small_batch()
     target = target.masked_fill(target == 1, 255)
     last, first = (released.void_as_class(target, L, first=flag) for flag in (False, True))
@@ -49,7 +49,7 @@ def check_void() -> str:
     )
 
 
-def check_bilinear_masks() -> str:
+def _check_bilinear_masks() -> str:
     mask = np.zeros((32, 48), dtype=np.uint8)
     mask[:, 20:] = 4
     mask[10:22, 30:41] = 9
@@ -65,7 +65,7 @@ def check_bilinear_masks() -> str:
     )
 
 
-def check_segnet_head() -> str:
+def _check_segnet_head() -> str:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 32, 48)
     head, linear = (build_model("segnet", L, 8, released_head=flag) for flag in (True, False))
@@ -80,7 +80,7 @@ def check_segnet_head() -> str:
     return f"smallest logit {float(theirs.min()):.0f}, {100 * zero:.0f} % exactly 0; of a linear head {low:.2f}"
 
 
-def check_augmentation() -> str:
+def _check_augmentation() -> str:
     _, mirrored = shuffled(20_000, torch.Generator().manual_seed(0), augment=True)
     share = float(mirrored.float().mean())
     require(abs(share - RELEASED_MIRRORED) > 0.2, "patlib mirrors more often than the released code does")
@@ -89,7 +89,7 @@ def check_augmentation() -> str:
     )
 
 
-def check_normalisation() -> str:
+def _check_normalisation() -> str:
     image = np.zeros((1, 1, 2, 3), dtype=np.uint8)
     image[0, 0, 1] = 204
     split = Split(images=image, masks=np.zeros((1, 1, 2), dtype=np.uint8), names=("dark",))
@@ -126,7 +126,7 @@ PROTOCOL_DEVIATIONS = (
         "plain mean over batches: the batch size and a last short batch count.",
         "One confusion matrix over the whole split, all classes. The released number is recorded beside it.",
         "read in code",
-        check_miou,
+        _check_miou,
     ),
     Deviation(
         "Void",
@@ -134,7 +134,7 @@ PROTOCOL_DEVIATIONS = (
         "One class more, trained on and counted. In NYUv2 it is class 0, so one of the three that mIoU scores.",
         "Ignored by losses and metrics.",
         "read in code",
-        check_void,
+        _check_void,
     ),
     Deviation(
         "Resizing masks",
@@ -142,7 +142,7 @@ PROTOCOL_DEVIATIONS = (
         "Cityscapes: bilinear interpolation of label ids, which invents ids at borders.",
         "Nearest neighbour.",
         "read in code",
-        check_bilinear_masks,
+        _check_bilinear_masks,
     ),
     Deviation(
         "SegNet's last layer",
@@ -150,7 +150,7 @@ PROTOCOL_DEVIATIONS = (
         "Ends in batch norm and ReLU: no logit is negative, and about half are exactly 0 at the start.",
         "A linear layer; released_head=True gives the other.",
         "read in code",
-        check_segnet_head,
+        _check_segnet_head,
     ),
     Deviation(
         "Augmentation",
@@ -159,7 +159,7 @@ PROTOCOL_DEVIATIONS = (
         "NYUv2 not at all.",
         "On every dataset, mirrored with probability 0.5 and nothing else; augment=False leaves that out.",
         "read in code",
-        check_augmentation,
+        _check_augmentation,
     ),
     Deviation(
         "Image normalisation",
@@ -167,7 +167,7 @@ PROTOCOL_DEVIATIONS = (
         "Oxford-IIIT Pet: divided by 255, less 0.5, over 0.5. Cityscapes: divided by 255.",
         "Divided by 255.",
         "read in code",
-        check_normalisation,
+        _check_normalisation,
     ),
 )
 

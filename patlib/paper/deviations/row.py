@@ -16,9 +16,9 @@ Kind = Literal["read in code", "arithmetic", "inference"]
 class Deviation:
     """Where two of paper, released code and patlib differ, with a check that can fail.
 
-    ``kind`` says on what the row rests. "read in code": the released code was read. "arithmetic": the paper's text was
-    compared with its own numbers or formulas; ``patlib`` then says what these give, and ``released`` is empty.
-    "inference": facts were weighed that others may weigh differently; the check holds the facts, not the conclusion.
+    ``kind`` says what the row is based on. "read in code": the released code was read. "arithmetic": the paper's text
+    was compared with its own numbers or formulas; ``patlib`` then says what these give, and ``released`` is empty.
+    "inference": facts were weighed that others may weigh differently; the check covers the facts, not the conclusion.
 
     ``check`` raises AssertionError when the row no longer holds, and returns a line with what it measured.
     """
@@ -48,6 +48,7 @@ def require(condition: bool, statement: str) -> None:
 
 
 L = 5
+"""Classes of the small batch."""
 
 
 def small_batch(shares: tuple[float, ...] = (0.6, 0.25, 0.12, 0.02, 0.01)) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
-"""The explorer for a page without a kernel: a Vega-Lite chart that computes weights and gradients in the browser.
+r"""The explorer for a page without a kernel: a Vega-Lite chart that computes weights and gradients in the browser.
 
 It needs no logits. With :math:`p` the probability of a pixel's true class :math:`y`, the gradient of its cross-entropy
-with respect to the logits has the L1 norm :math:`\\sum_k|p_k-[k=y]|=2(1-p)`, and a weight without gradient scales it.
+with respect to the logits has the L1 norm :math:`\sum_k|p_k-[k=y]|=2(1-p)`, and a weight without gradient scales it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import numpy as np
 from PIL import Image
 
 from patlib.datasets import DatasetSpec
+from patlib.teaching.controls import Choice, parameters
 from patlib.teaching.pixel_explorer.view import (
     LARGEST_SHARE,
     RELATIVE,
+    SLIDERS,
+    TEMPERATURE,
     TICK_COLOUR,
     VOID_BACKGROUND,
     WEIGHT_RANGE,
@@ -73,17 +76,16 @@ def pixel_chart(image: np.ndarray, view: PixelView, target: np.ndarray, spec: Da
         _weights(pixels, *target.shape),
         _shares(pixels, alt.Chart(alt.Data(values=facts)), names, by_class),
     )
-    return (
+    chart: alt.ConcatChart = (
         alt.concat(*panels, columns=2, data=alt.Data(values=[_pixel_columns(view, target, order)]))
         .resolve_scale(color="independent")
-        .add_params(
-            alt.param(name="T", value=20, bind=alt.binding_range(min=0.2, max=20, step=0.1, name="T ")),
-            alt.param(name="eps", value=0, bind=alt.binding_range(min=0, max=1, step=0.05, name="eps ")),
-            alt.param(name="gamma", value=2, bind=alt.binding_range(min=0, max=5, step=0.5, name="gamma ")),
-            alt.param(name="method", value="PAT", bind=alt.binding_select(options=list(WEIGHTS), name="method ")),
+        .add_params(*parameters((Choice("method", "PAT", tuple(WEIGHTS)), *SLIDERS)))
+        .properties(
+            title=TEMPERATURE.title(),
+            description="An image, the weights of its pixels, and each class's share of the gradient",
         )
-        .properties(description="An image, the weights of its pixels, and each class's share of the gradient")
     )
+    return chart
 
 
 def _scene(image: np.ndarray) -> alt.Chart:
@@ -91,12 +93,16 @@ def _scene(image: np.ndarray) -> alt.Chart:
     Image.fromarray(image).save(file, format="PNG", optimize=True)
     url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     size = _panel(*image.shape[:2])
-    chart = alt.Chart(alt.Data(values=[{"url": url}]), title="The image", **size)
-    return chart.mark_image(x=size["width"] / 2, y=size["height"] / 2, smooth=False, **size).encode(url="url:N")
+    chart: alt.Chart = (
+        alt.Chart(alt.Data(values=[{"url": url}]), title="The image", **size)
+        .mark_image(x=size["width"] / 2, y=size["height"] / 2, smooth=False, **size)
+        .encode(url="url:N")
+    )
+    return chart
 
 
 def _curves(classes: alt.Chart, by_class: alt.Color) -> alt.Chart:
-    return (
+    curves: alt.Chart = (
         classes.transform_calculate(p="sequence(0, 1.001, 0.02)")
         .transform_flatten(["p"])
         .transform_calculate(weight=VEGA_WEIGHT)
@@ -111,11 +117,12 @@ def _curves(classes: alt.Chart, by_class: alt.Color) -> alt.Chart:
         )
         .properties(title="Weight of a pixel of each class", width=240, height=190)
     )
+    return curves
 
 
 def _weights(pixels: alt.Chart, height: int, width: int) -> alt.Chart:
     labels = "".join(f"datum.value == {power} ? '{text}' : " for power, text in RELATIVE.items()) + "''"
-    return (
+    weights: alt.Chart = (
         pixels.transform_joinaggregate(mean="mean(weight)")
         .transform_calculate(
             x=f"(datum.place - 1) % {width}",
@@ -139,6 +146,7 @@ def _weights(pixels: alt.Chart, height: int, width: int) -> alt.Chart:
         .properties(title="Weight of each pixel, relative to the mean", view=alt.ViewConfig(fill=VOID_BACKGROUND))
         .properties(**_panel(height, width))
     )
+    return weights
 
 
 def _shares(pixels: alt.Chart, classes: alt.Chart, names: list[str], by_class: alt.Color) -> alt.LayerChart:
@@ -158,7 +166,10 @@ def _shares(pixels: alt.Chart, classes: alt.Chart, names: list[str], by_class: a
         .mark_tick(thickness=3, opacity=1, color=TICK_COLOUR)
         .encode(x=x, y=y)
     )
-    return (of_gradient + of_pixels).properties(title="Gradient (bars) and pixels (ticks)", width=230, height=190)
+    shares: alt.LayerChart = (of_gradient + of_pixels).properties(
+        title="Gradient (bars) and pixels (ticks)", width=230, height=190
+    )
+    return shares
 
 
 def _panel(height: int, width: int) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def _panel(height: int, width: int) -> dict[str, Any]:
 
 
 def _pixel_columns(view: PixelView, target: np.ndarray, order: np.ndarray) -> dict[str, str]:
-    """p and class of every pixel, row by row, as two long strings: a stored notebook breaks lists into lines."""
+    """The p and class of every pixel, row by row, as two long strings: a stored notebook breaks lists into lines."""
     p = np.clip(np.rint(np.nan_to_num(view.p) * P_STEPS), 1, P_STEPS - 1).astype(int)
     place = {int(label): str(index) for index, label in enumerate(order)}
     return {

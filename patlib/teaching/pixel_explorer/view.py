@@ -12,7 +12,9 @@ from matplotlib.colors import to_hex
 
 from patlib.datasets import IGNORE_INDEX
 from patlib.losses import build_loss, loss_parameters
-from patlib.losses.base import ClassPixels
+from patlib.losses.checks import ClassPixels
+from patlib.teaching.controls import DoublingSlider
+from patlib.teaching.weight_curve import EPS, GAMMA, PAPER_T
 
 EXPLORED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "PAT": ("pat", {}),
@@ -52,7 +54,7 @@ def pixel_view(
 ) -> PixelView:
     """Weights and gradients of a method for logits (L,H,W) and labels (H,W), 255 where void.
 
-    ``method`` is a key of :data:`METHODS`; of ``parameters`` (T, eps, gamma) it takes those that it has.
+    ``method`` is a key of :data:`EXPLORED_METHODS`; of ``parameters`` (T, eps, gamma) it takes those that it has.
     ``class_pixels`` (L,) are the training set's pixel counts. BLV's noise is drawn from a fixed seed.
 
     Raises ValueError for an unknown method, a mask of void alone, and what the loss itself refuses.
@@ -95,7 +97,9 @@ def pixel_view(
     )
 
 
-# What the widget and the chart draw alike.
+# What the widget and the chart have alike.
+TEMPERATURE = DoublingSlider("T", PAPER_T, -7, 1.5, 0.25)  # 0.16 to 57
+SLIDERS = (TEMPERATURE, EPS, GAMMA)
 WEIGHT_RANGE = (1e-5, 1e3)
 """The axis of the curve: from a road pixel's 1/S to beta at the smallest T."""
 LARGEST_SHARE = 0.5

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from patlib.datasets import DatasetSpec
-from patlib.losses.base import ClassPixels
+from patlib.losses.checks import ClassPixels
+from patlib.teaching.controls import Choice, widgets
 from patlib.teaching.pixel_explorer.view import (
     EXPLORED_METHODS,
     LARGEST_SHARE,
     RELATIVE,
+    SLIDERS,
     TICK_COLOUR,
     VOID_BACKGROUND,
     WEIGHT_RANGE,
@@ -84,13 +86,7 @@ def pixel_explorer(
     """
     figure = PixelFigure(image, pixel_view(logits, target, class_pixels), spec)
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
-    resting: dict[str, Any] = {"continuous_update": False}  # redraw where a slider stops, not on its way
-    controls = {
-        "method": ipywidgets.Dropdown(options=list(EXPLORED_METHODS), description="method"),
-        "T": ipywidgets.FloatLogSlider(20, base=10, min=-0.7, max=1.7, step=0.05, description="T", **resting),
-        "eps": ipywidgets.FloatSlider(0, min=0, max=1, step=0.05, description="eps", **resting),
-        "gamma": ipywidgets.FloatSlider(2, min=0, max=5, step=0.5, description="gamma", **resting),
-    }
+    controls = widgets((Choice("method", "PAT", tuple(EXPLORED_METHODS)), *SLIDERS))
 
     def redraw(*_: Any) -> None:
         values = {name: control.value for name, control in controls.items()}

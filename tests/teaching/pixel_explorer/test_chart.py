@@ -54,9 +54,12 @@ def chart(prediction, image, spec):
 
 def drawn(chart, **values):
     """The chart as SVG, with its controls at the given values."""
+    if "T" in values:
+        values["doublings"] = math.log2(values.pop("T") / 20)
     moved = json.loads(json.dumps(chart))
     for parameter in moved["params"]:
-        parameter["value"] = values.pop(parameter["name"], parameter["value"])
+        if parameter["name"] in values:
+            parameter["value"] = values.pop(parameter["name"])
     assert not values
     moved["$schema"] = "https://vega.github.io/schema/vega-lite/v5.json"
     return vl_convert.vegalite_to_svg(moved, vl_version=LAB)
@@ -66,6 +69,10 @@ def bars(svg):
     """The gradient's share of each class, read from the descriptions of the bars."""
     found = re.findall(r'"share of each class: ([\d.e-]+)%; label: (\w+)"[^>]*"bar"', svg)
     return {name: float(share) / 100 for share, name in found}
+
+
+def test_the_chart_says_its_temperature(chart):
+    assert ">T = 2.5</text>" in drawn(chart, T=2.5)
 
 
 @pytest.mark.parametrize("method", WEIGHTS)

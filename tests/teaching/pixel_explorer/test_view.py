@@ -15,10 +15,10 @@ def test_shares_are_those_of_the_whole_loss(prediction, method):
     torch.manual_seed(0)
     (gradient,) = torch.autograd.grad(loss(x, torch.from_numpy(prediction.target)[None]), x)
     size = gradient[0].abs().sum(0).numpy()
-    felt = np.array([size[prediction.target == label].sum() for label in range(10)])
+    gradients = np.array([size[prediction.target == label].sum() for label in range(10)])
 
     view = pixel_view(*prediction, method)
-    assert np.allclose(view.share, felt / felt.sum(), rtol=1e-12)
+    assert np.allclose(view.share, gradients / gradients.sum(), rtol=1e-12)
     assert view.share.sum() == pytest.approx(1)
     assert (view.share > 0).tolist() == (view.sizes > 0).tolist()
 
