@@ -22,7 +22,7 @@ endif
 ALONE    := $(BIN)/python book/alone.py build/.lock
 SOURCES  := $(sort $(wildcard notebooks/*.md))
 EXECUTED := $(SOURCES:notebooks/%.md=build/notebooks/%.ipynb)
-LIBRARY  := $(shell find patlib -name '*.py')
+LIBRARY  := $(shell find patlib -name '*.py' -o -name 'film.*')
 READERS  := $(shell grep -l 'book/results' $(SOURCES))
 BENCHED  := $(shell grep -l '\.\./benchmarks' $(SOURCES))
 RESULTS  := $(shell find book/results -type f 2>/dev/null)

@@ -69,9 +69,9 @@ class CalibrationError(Metric):
     def update(self, logits: Tensor, target: Tensor) -> None:
         """Add a batch: logits (N,L,H,W) and true labels (N,H,W); volumes and points likewise.
 
-        Raises TypeError for what is no tensor, and ValueError for predicted labels, which have no confidence, for target
-        labels that are not of an integer type, for shapes that do not fit and, on the CPU, for a label that is neither
-        a class nor ``ignore_index``.
+        Raises TypeError for what is no tensor; and ValueError for predicted labels, which have no confidence, for
+        target labels that are not of an integer type, for shapes that do not fit and, on the CPU, for a label that is
+        neither a class nor ``ignore_index``.
         """
         if not is_logits(logits, target) or logits.shape != (len(target), self.num_classes, *target.shape[1:]):
             raise ValueError(

@@ -68,6 +68,13 @@ def test_page_is_whole_and_offline(opened: tuple[Page, list[str]]) -> None:
             changed = f"([it, before]) => ({PICTURE})(it) !== before"
             page.wait_for_function(changed, arg=[drawing.element_handle(), before])
 
+    for film in page.locator(".film").all():
+        value, slider = film.locator(".film-value"), film.get_by_role("slider")
+        before = value.inner_text()
+        slider.focus()
+        page.keyboard.press("Home" if slider.input_value() != "0" else "End")
+        assert value.inner_text() != before, "moving the slider did not change the film"
+
     assert problems == []
 
 

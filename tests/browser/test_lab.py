@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab, with a kernel: notebook 06 is run, and its controls are moved from the keyboard."""
+"""What moves under a reader's hand in JupyterLab: the explorer of notebook 06, and a film in a notebook of its own."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import PATIENCE, listening
 from playwright.sync_api import Browser, Page
@@ -72,14 +73,14 @@ def _wait_for(address: str, server: subprocess.Popen) -> None:
     pytest.fail(f"JupyterLab did not answer at {address}; exit code {server.poll()}, its log is below")
 
 
-def run_all(page: Page, lab: str) -> None:
-    """Open the notebook, run its cells, and wait until the explorer is there."""
-    page.goto(f"{lab}/lab/tree/{NOTEBOOK}?reset")
+def run_all(page: Page, lab: str, notebook: str, until: str) -> None:
+    """Open the notebook, run its cells, and wait until there is what should come of them."""
+    page.goto(f"{lab}/lab/tree/{notebook}?reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # before that, running would ask for a kernel
     page.get_by_text("Run", exact=True).first.click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-    page.wait_for_selector(f"img.widget-image, {FAILED}")
+    page.wait_for_selector(f"{until}, {FAILED}")
     assert page.locator(FAILED).all_inner_texts() == []
 
 
@@ -128,8 +129,33 @@ def test_slider_and_method_redraw_the_figure(browser: Browser, tmp_path: Path) -
     shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path)
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     with serving(tmp_path) as lab, listening(page, lab) as problems:
-        run_all(page, lab)
+        run_all(page, lab, NOTEBOOK, "img.widget-image")
         move_the_controls(page)
         page.close()
     # jupyterlab-myst reports as an error that a link leads to a heading which has no label of its own. It leads there.
     assert [it for it in problems if "implicit heading reference" not in it] == []
+
+
+FILM = """import numpy as np
+from patlib.datasets import get_spec
+from patlib.teaching.film import film
+
+labels = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 8, 12), np.uint8)
+film([1, 2, 3], "epoch", {"truth": labels[0]}, {"CE": labels}, {"mIoU": {"CE": [5.0, 6.0, 7.0]}},
+     get_spec("synthetic"), {"CE": "#949494"})"""
+
+
+def test_a_film_moves(browser: Browser, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FILM)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(notebook, tmp_path / "film.ipynb")
+    page = browser.new_page()
+    with serving(tmp_path) as lab, listening(page, lab) as problems:
+        run_all(page, lab, "film.ipynb", ".film-controls")
+        page.get_by_role("slider", name="epoch").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".film-value").inner_text() == "2"
+        assert page.locator(".film-rows output").inner_text() == "6.0"
+        assert page.locator(".film").evaluate("it => it.style.getPropertyValue('--film-at')") == "0.5"
+        page.close()
+    assert problems == []

@@ -112,6 +112,14 @@ def half_as_much_again(x: Tensor, y: Tensor, released_cb: Callable = released.re
     return 1.5 * released_cb(x, y)
 
 
+def ldam_cited(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(claims.REFERENCES, 1, "Learning imbalanced datasets with label-distribution-aware margin loss")
+
+
+def blv_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(claims.REFERENCES, 27, "Another paper")
+
+
 MENDED: dict[str, list[Mend]] = {
     "mIoU": [replaced("released_miou", standard_miou)],
     "Void": [replaced("void_as_class", lambda target, num_classes, first=False: target)],
@@ -166,6 +174,11 @@ MENDED: dict[str, list[Mend]] = {
     "Where the weight stands in Fig. 1": [
         lambda patch: patch.setattr(formulas, "weighted_as_captioned", lambda beta, p: -beta * p.log())
     ],
+    "Equal consideration (section 3.2)": [said("largest weight of a pixel over the smallest", 24)],
+    "What Fig. 3c shows": [lambda patch: patch.setattr(formulas, "loss_value", lambda weight, p: weight)],
+    "Focal as described (section 2.2)": [lambda patch: patch.setattr(formulas, "inverse", lambda x: 1 - x.softmax(1))],
+    'The column "Acc" of Tables 2 and 3': [said("columns a dataset, Tables 2 and 3", 2)],
+    "References": [ldam_cited, blv_once],
     "The range of beta": [said("largest beta", 1.23), said("largest beta", 1.13), below_one],
     "Pixels in a sum": [said("first pixel of Eq. 2", 1), said("first pixel of Eq. 3", 2)],
     '"Dice Err"': [

@@ -18,10 +18,22 @@ TEXT: dict[str, float] = {
     "SegNet CityScapes pixel accuracy": 85.76,  # section 5.2, temperature: "increase from ... to"
     "SegNet NyU pixel accuracy": 54.29,
     "largest beta": 1.0,  # caption of Fig. 1
+    "largest weight of a pixel over the smallest": 1.0,  # section 3.2: "equal consideration"
+    "columns a dataset, Tables 2 and 3": 3,
     "first pixel of Eq. 2": 0,
     "first pixel of Eq. 3": 1,
 }
 """What the paper's text states, in the units it states it in."""
+
+CITED = {"LDAM, section 5": 1, "BLV, section 2": 26, "BLV, section 5.2": 27}
+"""The number of the reference that the paper gives for a method."""
+
+REFERENCES = {
+    1: "Long-tailed instance segmentation using gumbel optimized loss",
+    26: "Balancing logit variation for long-tailed semantic segmentation",
+    27: "Balancing logit variation for long-tailed semantic segmentation",
+}
+"""The titles in the paper's list of references."""
 
 TABLE_1 = {
     dataset: {method: values for (method,), values in rows.items()} for dataset, rows in PUBLISHED["table1"].items()

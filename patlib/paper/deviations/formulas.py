@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from patlib.losses import PAT
+from patlib.losses import PAT, Focal
 from patlib.paper.deviations.claims import TEXT
 from patlib.paper.deviations.row import Deviation, require, small_batch
 
@@ -50,6 +50,53 @@ def _check_sums() -> str:
     return f"{pixels} pixels: {terms[2]} terms in Eq. 2, {terms[3]} in Eq. 3"
 
 
+def _check_equal_consideration() -> str:
+    target = torch.zeros(1, 10, 10, dtype=torch.long)
+    target[0, 0, :4] = 1
+    weight = PAT(2, adaptive=False).per_pixel(torch.zeros(1, 2, 10, 10), target)[1]
+    by_class = [float(weight[target == label].sum()) for label in (0, 1)]
+    ratio = float(weight.max() / weight.min())
+    require(abs(by_class[0] - by_class[1]) < 1e-5, "the classes of an image count alike")
+    require(ratio > TEXT["largest weight of a pixel over the smallest"] + 1, "and their pixels therefore do not")
+    return f"masks of 96 and 4 pixels: each class weighs {by_class[0]:.0f}, a pixel of the small one {ratio:.0f}-fold"
+
+
+def _check_fig_3c() -> str:
+    p = torch.tensor([0.5, 0.999999], dtype=torch.float64)
+    weight, value = PAT(2, T=20.0, size_weight=False).weight, loss_value
+    beta = weight(-p.log()[None], torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 2, dtype=torch.bool))[0]
+    require(float(beta[1]) > 1 - 1e-9, "the coefficient of a sure pixel is 1")
+    require(float(value(beta, p)[1]) < 1e-5 * float(value(beta, p)[0]), "and its loss is nullified all the same")
+    return (
+        "p = 0.5 and 0.999999: beta "
+        + " and ".join(f"{b:.3f}" for b in beta.tolist())
+        + ", loss "
+        + " and ".join(f"{v:.6f}" for v in value(beta, p).tolist())
+    )
+
+
+def loss_value(weight: Tensor, p: Tensor) -> Tensor:
+    """What pixels of these weights and true-class probabilities add to the loss of Eq. 4."""
+    return -weight * p.log()
+
+
+def _check_focal_as_described() -> str:
+    logits = torch.tensor([2.0, 1.0], dtype=torch.float64).view(1, 2, 1, 1)
+    target = torch.zeros(1, 1, 1, dtype=torch.long)
+    before, after = (float(Focal(2, gamma=2.0).per_pixel(logits + shift, target)[1].sum()) for shift in (0, 3))
+    described = [float(inverse(logits + shift)[0, 0, 0, 0]) for shift in (0, 3)]
+    require(abs(before - after) < 1e-9, "focal's weight follows from the probability")
+    require(abs(described[0] - described[1]) > 0.1, "an inverse of the logits does not")
+    return (
+        f"3 added to all logits: (1 - p)^2 stays {after:.3f}, 1 / logit goes {described[0]:.2f} to {described[1]:.2f}"
+    )
+
+
+def inverse(logits: Tensor) -> Tensor:
+    """The weight that section 2.2 ascribes to the focal loss."""
+    return 1 / logits
+
+
 FORMULA_DEVIATIONS = (
     Deviation(
         "Where the weight stands in Fig. 1",
@@ -74,5 +121,29 @@ FORMULA_DEVIATIONS = (
         "Eq. 2 has one term more than the image has pixels.",
         "arithmetic",
         _check_sums,
+    ),
+    Deviation(
+        "Equal consideration (section 3.2)",
+        "Dividing by the mask size guarantees that all class-specific loss pixels receive equal consideration.",
+        "",
+        "Each class of an image then counts alike, and so a pixel of a small mask counts for more.",
+        "arithmetic",
+        _check_equal_consideration,
+    ),
+    Deviation(
+        "What Fig. 3c shows",
+        "Loss values, those of high probabilities not nullified (section 4.2); scaling coefficients (caption).",
+        "",
+        "The coefficient stays at 1. The loss value goes to 0 with -log p, whatever weighs it.",
+        "arithmetic",
+        _check_fig_3c,
+    ),
+    Deviation(
+        "Focal as described (section 2.2)",
+        "Takes the inverse of logits as a weight for each class.",
+        "",
+        "The weight is (1 - p)^gamma, of a pixel, and no function of a single logit.",
+        "arithmetic",
+        _check_focal_as_described,
     ),
 )

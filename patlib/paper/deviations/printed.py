@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from patlib.paper.deviations.claims import CLASSES, TABLE_1, TEXT
+from patlib.paper.deviations.claims import CITED, CLASSES, REFERENCES, TABLE_1, TEXT
 from patlib.paper.deviations.formulas import FORMULA_DEVIATIONS
 from patlib.paper.deviations.printed_sweeps import SWEEP_DEVIATIONS
 from patlib.paper.deviations.row import Deviation, require
@@ -91,6 +91,13 @@ def _check_dice_err() -> str:
     return "BMS over ln L: " + ", ".join(f"{dataset} {ratio:.2f}" for dataset, ratio in uniform.items())
 
 
+def _check_references() -> str:
+    titles = {what: REFERENCES[number] for what, number in CITED.items()}
+    require("margin" not in titles["LDAM, section 5"], "the reference given for LDAM is about another loss")
+    require(titles["BLV, section 2"] == titles["BLV, section 5.2"], "BLV stands in the list twice")
+    return f'LDAM is given as [{CITED["LDAM, section 5"]}], "{titles["LDAM, section 5"]}"; BLV as [26] and as [27]'
+
+
 def _gains(dataset: str, column: int) -> dict[str, float]:
     """PAT minus each other method, in the units of Table 1."""
     rows = TABLE_1[dataset]
@@ -148,6 +155,14 @@ PRINTED_DEVIATIONS = (
         _check_baselines,
     ),
     *SWEEP_DEVIATIONS,
+    Deviation(
+        "References",
+        "LDAM is [1] (section 5), BLV [26] and [27].",
+        "",
+        "[1] is a Gumbel loss for instances; LDAM's paper is [4]. [26] and [27] are one paper.",
+        "arithmetic",
+        _check_references,
+    ),
     Deviation(
         '"Dice Err"',
         "No definition.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from patlib.paper.deviations.claims import MARKED_IN_TABLE_2, TABLE_2_MIOU, TABLE_2_PIXEL_ACC, TABLE_3, TEXT
 from patlib.paper.deviations.row import Deviation, require
+from patlib.paper.published import PUBLISHED
 
 
 def _check_table_2_lead() -> str:
@@ -59,6 +60,15 @@ def _check_best_temperature() -> str:
     return "CityScapes {}; NyU {}".format(*measured)
 
 
+def _check_acc_column() -> str:
+    lengths = {
+        len(row) for table in ("table2", "table3") for rows in PUBLISHED[table].values() for row in rows.values()
+    }
+    require(max(lengths) < TEXT["columns a dataset, Tables 2 and 3"], "no row has as many numbers as there are columns")
+    rows = sum(len(rows) for table in ("table2", "table3") for rows in PUBLISHED[table].values())
+    return f"{rows} rows of {max(lengths)} numbers each"
+
+
 SWEEP_DEVIATIONS = (
     Deviation(
         "NyU in Table 2",
@@ -107,5 +117,13 @@ SWEEP_DEVIATIONS = (
         "Both are values of T = 50, where T = 20 has higher ones. The mIoU quoted beside them is that of T = 20.",
         "arithmetic",
         _check_best_temperature,
+    ),
+    Deviation(
+        'The column "Acc" of Tables 2 and 3',
+        '"mIoU", "Pix Acc" and "Acc" for each dataset.',
+        "",
+        "The column is empty in every row.",
+        "arithmetic",
+        _check_acc_column,
     ),
 )
