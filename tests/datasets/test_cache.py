@@ -85,7 +85,7 @@ def test_a_broken_manifest_is_named(camvid_root: Path, content: str) -> None:
 def test_the_manifest_is_readable_and_complete(camvid_root: Path) -> None:
     folder = prepare_camvid(camvid_root).folder
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert set(manifest) == {"format", "dataset", "size", "source", "splits", "arrays"}
+    assert set(manifest) == {"format", "dataset", "size", "source", "splits", "arrays", "sha256"}
     assert set(manifest["arrays"]) == {path.name for path in folder.glob("*.npy")}
     assert manifest["splits"]["val"]["names"] == ["val0", "val1"]
 

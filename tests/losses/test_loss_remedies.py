@@ -137,12 +137,6 @@ def test_the_recipe_for_several_outputs_works(method: str, outputs: object) -> N
         (LOGITS.to_sparse(), LABELS, ValueError, ["logits", "sparse", "logits.to_dense()"]),
         (LOGITS, LABELS.to_sparse(), ValueError, ["target", "sparse", "target.to_dense()"]),
         (LOGITS.to(torch.float8_e5m2), LABELS, ValueError, ["16, 32 or 64 bits", "float8_e5m2"]),
-        (
-            torch.quantize_per_tensor(LOGITS.float(), 1.0, 0, torch.qint8),
-            LABELS,
-            ValueError,
-            ["quantised", "dequantize()"],
-        ),
         (LOGITS.to("meta"), LABELS, ValueError, ["logits", "meta device", "to_empty"]),
         (LOGITS, LABELS.to("meta"), ValueError, ["target", "meta device"]),
         (LOGITS, LABELS.to(torch.complex64), ValueError, ["integer", "complex64"]),
