@@ -203,7 +203,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             return None
         stated = manifest.pop("sha256", None)  # which manifests had not at first

@@ -108,7 +108,7 @@ def is_of_the_record(folder: Path) -> bool:
         if not (folder / FOLDER / "state.safetensors").exists():  # it was killed while it removed the state
             return (folder / FOLDER).is_dir()
         _, metadata = read_tensors(folder / FOLDER / "state.safetensors")
-        return json.loads(metadata["facts"])["curves"] == record["curves"]  # whose times no other run has
+        return bool(json.loads(metadata["facts"])["curves"] == record["curves"])  # whose times no other run has
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
