@@ -118,6 +118,9 @@ class RunConfig(BaseModel):
         inside = settings.get("loss_parameters", {})
         if not isinstance(inside, dict | FrozenMap):
             raise ValueError(f"loss_parameters is a dict such as {{'T': 20.0}}; got {inside!r}")
+        for name in inside:
+            if not isinstance(name, str):
+                raise ValueError(f"loss_parameters names its values by text, such as {{'T': 20.0}}; got {name!r}")
         for name in inside.keys() & {name for name, value in beside.items() if value is not None}:
             raise ValueError(f"{name} is given twice, by itself and in loss_parameters")
         return {**settings, "loss_parameters": {**beside, **inside}}
@@ -126,7 +129,10 @@ class RunConfig(BaseModel):
     @classmethod
     def _dataset_is_known(cls, name: str) -> str:
         if name not in DATASETS and is_folder(name):  # not opened: a record may be read where the data are not
-            return str(absolute(name))
+            folder = absolute(name)
+            if slug(folder.name) in ("", ".", ".."):
+                raise ValueError(f"{name!r} has no name that a run's folder could have: give the dataset's own folder")
+            return str(folder)
         return get_spec(name).name
 
     @field_validator("model")

@@ -180,6 +180,7 @@ def test_the_number_of_devices_is_part_of_the_name_only_if_there_are_several():
     [
         ("x" * 3000, "no dataset is called"),
         ("a/\0", "is no path"),
+        ("/", "has no name that a run's folder could have"),
         ("~nobody-of-that-name/x", "is no path"),
         ("\ud800", "dataset must be text that UTF-8 can write"),
     ],
@@ -187,3 +188,8 @@ def test_the_number_of_devices_is_part_of_the_name_only_if_there_are_several():
 def test_a_dataset_that_no_file_system_can_have_is_named(dataset, words):
     with pytest.raises(ValueError, match=words):
         RunConfig(dataset=dataset)
+
+
+def test_a_parameter_of_a_loss_is_named_by_text():
+    with pytest.raises(ValueError, match=r"names its values by text.*got 1"):
+        RunConfig(loss="ce", loss_parameters={1: 2})
