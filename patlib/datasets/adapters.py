@@ -68,7 +68,8 @@ def from_folder(
         UserWarning: a class has no pixel in train, or listed splits leave images out.
 
     Example:
-        >>>         >>> from tempfile import TemporaryDirectory
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
         >>> import numpy as np
         >>> from PIL import Image
         >>> from patlib.datasets import from_folder

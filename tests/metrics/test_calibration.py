@@ -13,6 +13,7 @@ from torchmetrics.classification import MulticlassCalibrationError
 from torchmetrics.utilities import dim_zero_sum
 
 from patlib.metrics import CalibrationError
+from patlib.metrics.calibration import UNIT
 
 many = settings(derandomize=True, deadline=None, database=None, max_examples=10)
 seeds = st.integers(0, 2**31)
@@ -76,12 +77,15 @@ def test_the_error_of_the_predicted_class_is_that_of_torchmetrics(seed: int) -> 
 
 @many
 @given(seeds, st.lists(st.integers(1, 3), min_size=2, max_size=4))
-def test_parts_and_processes_add_up_exactly(seed: int, sizes: list[int]) -> None:
+def test_parts_and_processes_add_up(seed: int, sizes: list[int]) -> None:
     logits, target = random_split(seed, sum(sizes))
     whole = filled(logits, target)
     parts = [filled(*part) for part in zip(logits.split(sizes), target.split(sizes), strict=True)]
+    # The softmax of a part may differ from that of the whole in its last bit, which is 2^-24 at most.
+    bounds = dict.fromkeys(STATES, 0) | {"probability": target.numel() * UNIT / 2**24}
     for state in STATES:
-        assert torch.equal(getattr(whole, state), sum(getattr(part, state) for part in parts))
+        difference = getattr(whole, state) - sum(getattr(part, state) for part in parts)
+        assert difference.abs().max() <= bounds[state]
         assert whole._reductions[state] is dim_zero_sum
 
 
