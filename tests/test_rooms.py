@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"files", "install", "parent", "tensors"},
+    {"files", "install", "names", "parent", "tensors"},
     {"losses", "models", "datasets", "metrics"},
     {"trainer"},
     {"experiments", "teaching"},

@@ -7,7 +7,6 @@ that has them and hands its words on, and `patlib --help` answers at once.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import zip_longest
@@ -18,6 +17,7 @@ import typer
 
 from patlib.cli.messages import plain_errors
 from patlib.cli.settings import Setting, run_settings
+from patlib.names import nearest
 
 UNREAD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """How a command is registered that hands all its words on to another."""
@@ -106,9 +106,8 @@ def read_words(words: Sequence[str], own: Collection[str], settings: Mapping[str
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         if name not in spelt:
-            lower = {each.lower(): option for each, option in spelt.items()}
-            close = difflib.get_close_matches(name.lower(), lower, n=1)
-            hint = f"did you mean {lower[close[0]]}?" if close else "see --help"
+            meant = nearest(name, spelt)
+            hint = f"did you mean {spelt[meant]}?" if meant else "see --help"
             raise ValueError(f"there is no option {word}; {hint}")
         if name in given:
             raise ValueError(f"{spelt[name]} takes one value, and is given twice")

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from patlib.datasets.sources import SPLITS, Item, Source
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.files import lock_holder
+from patlib.files import lock_holder, sha256
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -146,7 +146,7 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
             for split, items in source.splits.items():
                 manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
         for path in sorted(work.iterdir()):
-            manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         stated = {**manifest, "sha256": _manifest_digest(manifest)}
         (work / "manifest.json").write_text(json.dumps(stated, indent=1), encoding="utf-8")
         work.chmod(0o755)
@@ -238,7 +238,7 @@ def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]
         actual = path.stat().st_size if path.is_file() else None
         if actual != expected["bytes"]:
             raise DataError(f"{path}: expected {expected['bytes']} bytes, found {actual}. {mend(folder)}")
-        if _sha256(path) != expected["sha256"]:
+        if sha256(path) != expected["sha256"]:
             raise DataError(f"{path}: its content has changed since it was prepared (SHA-256 differs). {mend(folder)}")
         arrays[path.stem] = np.load(path, mmap_mode="r")
     return arrays
@@ -247,8 +247,3 @@ def open_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, np.ndarray]
 def mend(folder: Path) -> str:
     """How a prepared folder that is damaged is mended, as a part of a message."""
     return f"Delete the folder {folder} and prepare again."
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ asks for the missing bytes (RFC 9110, section 14), and for the whole file if the
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -19,6 +18,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from patlib.datasets.spec import DataError
+from patlib.files import sha256
 
 CHUNK = 2**20
 SECONDS = 60
@@ -106,9 +106,7 @@ def _receive(url: str, part: Path, tag: Path, progress: bool) -> None:
 def _check(remote: Remote, part: Path) -> None:
     if not remote.sha256:
         return
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != remote.sha256:
+    if (found := sha256(part)) != remote.sha256:
         part.unlink()
         raise DataError(
             f"{remote.url}: is not the file that was published (SHA-256 {found}, expected {remote.sha256}). What came "

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from patlib.datasets.own_pairs import find_pairs
+from patlib.datasets.own_pairs import find_pairs, names_of_split
 from patlib.datasets.palette import distinct_colours
 from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
@@ -159,7 +159,7 @@ class OwnData:
                     raise DataError(f"{name!r} lies in no folder of a split, such as {self.images / 'train'}")
                 splits.setdefault(split, []).append(name)
             return splits
-        splits = {split: _listed(split, names) for split, names in self.splits.items()}
+        splits = {split: names_of_split(split, names) for split, names in self.splits.items()}
         place: dict[str, str] = {}
         for split, listed in splits.items():
             for name in listed:
@@ -245,13 +245,3 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
         return OwnData(**told, name=folder.name).dataset()
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: {error}") from error
-
-
-def _listed(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
-    """The names of a split: those given, or those in the file whose path is given."""
-    if not isinstance(names, (str, os.PathLike)):
-        return list(names)
-    try:
-        return [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise DataError(f"the list of the {split} split cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Which image and mask of two folders belong together.
+"""Which image and mask of two folders belong together, and which of them a list names.
 
 An image and a mask belong together when their paths below the two folders are the same but for what comes after the
 last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name. A file that fits nowhere
@@ -7,6 +7,8 @@ is an error: nothing is left out without a word.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from patlib.datasets.decode import ARRAY
@@ -59,3 +61,13 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
             raise DataError(f"{path} and {files[name]} have the same name {name!r}; keep one of them")
         files[name] = path
     return files
+
+
+def names_of_split(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
+    """The names of a split: those given, or those in the file whose path is given; DataError if it cannot be read."""
+    if not isinstance(names, (str, os.PathLike)):
+        return list(names)
+    try:
+        return [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"the list of the {split} split cannot be read: {error}") from error

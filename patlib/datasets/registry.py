@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-
 from patlib.datasets import camvid, cityscapes, nyuv2, oxford_pet, synthetic
 from patlib.datasets.own import is_folder, read_folder
 from patlib.datasets.sources import Dataset
 from patlib.datasets.spec import DatasetSpec
+from patlib.names import nearest
 
 BUILT_IN: dict[str, Dataset] = {
     dataset.spec.name: dataset
@@ -37,8 +36,8 @@ def get_dataset(name: str) -> Dataset:
         dataset = read_folder(name)
         refuse_built_in_name(dataset.spec.name)
         return dataset
-    near = difflib.get_close_matches(name.lower(), BUILT_IN, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    meant = nearest(name, BUILT_IN)
+    hint = f" Did you mean {meant!r}?" if meant else ""
     raise ValueError(
         f"no dataset is called {name!r}; there are {', '.join(BUILT_IN)}, and any folder with a patlib.toml, "
         f"given as a path such as ./{name}.{hint}"

@@ -7,11 +7,11 @@ configuration, and each seed makes one run of the cell.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from patlib.names import nearest
 from patlib.trainer.config import RunConfig
 from patlib.trainer.parameters import all_parameters
 
@@ -89,8 +89,8 @@ with and without each half, and T far below the paper's range."""
 def get_grid(name: str) -> tuple[Cell, ...]:
     """The cells of a grid; ValueError naming all grids if there is none of that name."""
     if name not in GRIDS:
-        close = difflib.get_close_matches(name, GRIDS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
+        meant = nearest(name, GRIDS)
+        hint = f"; did you mean {meant!r}?" if meant else "."
         raise ValueError(f"no grid is called {name!r}{hint} There are {', '.join(GRIDS)}")
     return GRIDS[name]
 

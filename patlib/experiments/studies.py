@@ -6,11 +6,11 @@ processors can do in days, "full" needs a GPU. A run of several studies is one r
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from patlib.experiments.grids import ARMS, GRIDS, METHODS, NETWORKS, Cell
+from patlib.names import nearest
 from patlib.trainer.config import RunConfig
 
 Scale = Literal["laptop", "full"]
@@ -222,8 +222,8 @@ ORDER = (
 def get_study(name: str) -> Study:
     """A study by name; ValueError naming all of them if there is none of that name."""
     if name not in STUDIES:
-        close = difflib.get_close_matches(name, STUDIES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
+        meant = nearest(name, STUDIES)
+        hint = f"; did you mean {meant!r}?" if meant else "."
         raise ValueError(f"no study is called {name!r}{hint} There are {', '.join(STUDIES)}")
     return STUDIES[name]
 

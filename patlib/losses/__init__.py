@@ -34,7 +34,6 @@ class, and parameters or counts out of range.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -46,6 +45,7 @@ from patlib.losses.counting import count_class_pixels, mask_sizes
 from patlib.losses.frequency import LDAM, BalancedSoftmax, ClassBalanced, ClassBalancedFocal
 from patlib.losses.pixelwise import PAT, CrossEntropy, Focal
 from patlib.losses.variation import BLV
+from patlib.names import nearest
 
 __all__ = [
     "BLV",
@@ -129,7 +129,6 @@ def build_loss(
 
 
 def _nearest(name: object, known: Iterable[str]) -> str:
-    """The known name that was probably meant, as a part of a message; a letter's case is forgiven."""
-    lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(str(name).lower(), lower, n=1)
-    return f" (did you mean {lower[close[0]]!r}?)" if close else ""
+    """The known name that was probably meant, as a part of a message."""
+    meant = nearest(name, known)
+    return f" (did you mean {meant!r}?)" if meant else ""

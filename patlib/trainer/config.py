@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -24,6 +23,7 @@ from patlib.datasets import DATASETS, get_spec
 from patlib.datasets.own import absolute, is_folder, slug
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
+from patlib.names import nearest
 from patlib.trainer.parameters import FrozenMap, all_parameters, check_names, typed_parameters
 
 
@@ -219,7 +219,6 @@ def setting_names() -> list[str]:
 
 def unknown_setting(name: str) -> str:
     """The message for a name that is no setting, with the nearest setting or, if none is near, all of them."""
-    known = {each.lower(): each for each in setting_names()}
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"did you mean {known[close[0]]!r}?" if close else f"there are {', '.join(setting_names())}"
+    meant = nearest(name, setting_names())
+    hint = f"did you mean {meant!r}?" if meant else f"there are {', '.join(setting_names())}"
     return f"there is no setting {name!r}; {hint}"
