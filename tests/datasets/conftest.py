@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from own_field import save
 from PIL import Image
 
 CAMVID_COUNTS = {"train": 4, "val": 2, "test": 3}
@@ -106,3 +107,11 @@ REAL_ROOT = Path(os.environ.get("PATLIB_DATA") or "data").absolute()
 def real_root() -> Path:
     """Where the data of whoever runs the tests lie, read before the tests hide it."""
     return REAL_ROOT
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Path:
+    """A folder with 20 pairs: ten frames of two drives each."""
+    for number in range(20):
+        save(tmp_path / "field", f"drive{number // 10}/{number:02d}", image_as=".jpg" if number % 2 else ".png")
+    return tmp_path / "field"

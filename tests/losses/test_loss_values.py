@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from decimal import Decimal, localcontext
 
 import pytest
 import reference
@@ -10,7 +9,7 @@ import torch
 from loss_batches import CLASS_PIXELS, NUM_CLASSES, random_batch
 from torch import Tensor
 
-from patlib.losses import LOSSES, build_loss, loss_parameters, mask_sizes
+from patlib.losses import LOSSES, build_loss, loss_parameters
 
 Function = Callable[[Tensor, Tensor], Tensor]
 
@@ -235,26 +234,3 @@ def test_gradcheck(setting: tuple[str, dict]) -> None:
     logits, target = random_batch(5, height=1, width=3)
     loss = build_loss(name, NUM_CLASSES, CLASS_PIXELS, **params)
     assert torch.autograd.gradcheck(lambda x: loss(x, target), logits.requires_grad_())
-
-
-def test_class_weights_of_rare_classes_keep_their_digits() -> None:
-    """1 - beta^n in float32 is 0 for these counts and this beta, where pixel counts live in practice."""
-    counts, beta = [4_000_000_000, 2_000_000, 50], 1 - 2**-33
-    with localcontext(prec=60):
-        effective = [float((1 - Decimal(beta) ** count) / (1 - Decimal(beta))) for count in counts]
-    total = sum(1 / number for number in effective)
-    loss = build_loss("cb", 3, counts, beta=beta)
-    for label, number in enumerate(effective):
-        value = loss(torch.zeros(1, 3, 1, 1, dtype=torch.float64), torch.full((1, 1, 1), label)).item()
-        assert value == pytest.approx(3 / number / total * math.log(3), rel=1e-9)
-
-
-def test_mask_sizes_count_each_class_in_each_image() -> None:
-    target = torch.tensor([[[0, 0, 2], [255, 2, 0]], [[255, 255, 255], [255, 1, 255]]])
-    assert mask_sizes(target, 4).tolist() == [[3, 0, 2, 0], [0, 1, 0, 0]]
-    assert mask_sizes(target, 256, ignore_index=0)[0, 255] == 1
-    assert mask_sizes(target.to(torch.uint8), 4).tolist() == mask_sizes(target, 4).tolist()
-
-
-def test_mask_sizes_of_small_integer_types_do_not_wrap_the_ignore_label() -> None:
-    assert mask_sizes(torch.tensor([[[156, 0]]], dtype=torch.uint8), 200, ignore_index=-100)[0, 156] == 1
