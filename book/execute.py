@@ -19,10 +19,22 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.output_widget import OutputWidget
 from nbformat import NotebookNode
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 1500  # seconds: eight runs in one cell, on a busy machine
+
+
+class SilentOutput(OutputWidget):
+    """The output area of a widget, whose content is not sent back to the kernel, where nothing reads it.
+
+    jupyter_client sends on the same socket on which it awaits the reply to the cell, and past the event loop. When the
+    reply comes in at that moment the loop is never told, and the execution waits for it in vain.
+    """
+
+    def sync_state(self) -> None:
+        """Send nothing."""
 
 
 def read_source(path: Path) -> NotebookNode:
@@ -89,6 +101,7 @@ def execute(source: Path, target: Path) -> None:
         on_cell_start=on_start,
         on_cell_executed=on_executed,
     )
+    client.widget_registry["@jupyter-widgets/output"]["OutputModel"] = SilentOutput
     target.parent.mkdir(parents=True, exist_ok=True)
     log = target.with_suffix(".log")
     begin = time.perf_counter()

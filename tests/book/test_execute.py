@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from execute import execute, fold
+from execute import SilentOutput, execute, fold
 
 SOURCE = """---
 kernelspec:
@@ -52,3 +52,11 @@ def test_cells_are_folded_in_jupyterlab_as_in_the_book() -> None:
         {"source_hidden": True},
         {"source_hidden": True, "outputs_hidden": True},
     ]
+
+
+def test_a_widget_s_output_is_kept_and_nothing_is_sent_to_the_kernel() -> None:
+    message = {"parent_header": {}, "msg_type": "stream", "header": {"msg_type": "stream"},
+               "content": {"name": "stdout", "text": "drawn"}}  # fmt: skip
+    area = SilentOutput("area", {"outputs": []}, kernel_client=None, executor=None)  # would fail to send
+    area.output([], message, None, 0)
+    assert area.outputs[0]["text"] == "drawn"
