@@ -171,7 +171,7 @@ class Readings(TorchDispatchMode):
 def test_an_epoch_and_its_metrics_ask_the_device_for_nothing(loss, tiny_dataset, monkeypatch):
     # On the CPU alone labels are checked by reading them.
     monkeypatch.setattr(PixelLoss, "_check_labels", lambda self, *labels: None)
-    monkeypatch.setattr(segmentation, "_check_labels", lambda *arguments: None)
+    monkeypatch.setattr(segmentation, "check_labels", lambda *arguments: None)
     fabric = Fabric(accelerator="cpu", devices=1)
     model, optimizer = fabric.setup(network := own_network(), torch.optim.Adam(network.parameters(), fused=True))
     split = DeviceSplit(tiny_dataset.splits["train"], fabric.device)
