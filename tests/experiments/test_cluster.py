@@ -21,6 +21,7 @@ from grid_cells import (
 from test_cell import start_driver
 
 from patlib.experiments import cell, cluster, runner
+from patlib.install import MissingExtraError
 from patlib.trainer.config import RunConfig
 
 # Dask leaves sockets and event loops to the garbage collector when it closes.
@@ -218,6 +219,6 @@ def test_an_unfit_worker_is_named_before_anything_runs(tmp_path):
 
 def test_without_dask_only_a_cluster_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ValueError, match=r"pip install 'patlib\[cluster\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'patlib\[cluster\]'"):
         runner.run_grid(CONFIGS, tmp_path, False, quick, workers=2)
     assert runner.run_grid(CONFIGS, tmp_path, False, quick) == []
