@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from patlib.losses import build_loss
+
 NUM_CLASSES = 4
 CLASS_PIXELS = [9000, 700, 40, 3]
 
@@ -38,3 +40,13 @@ def random_batch(seed: int, images: int = 2, height: int = 3, width: int = 4) ->
     target[0][target[0] == 3] = 0
     target[torch.rand(shape, generator=generator) < 0.2] = 255
     return logits, target
+
+
+def run(name: str, params: dict, logits: Tensor, target: Tensor, **build: object) -> tuple[Tensor, Tensor]:
+    """Loss and gradient, both finite, of a method at the parameters ``params``."""
+    loss = build_loss(name, logits.shape[1], build.pop("class_pixels", CLASS_PIXELS), **build, **params)
+    leaf = logits.clone().requires_grad_()
+    value = loss(leaf, target)
+    value.backward()
+    assert value.isfinite() and leaf.grad.isfinite().all()
+    return value.detach(), leaf.grad

@@ -3,19 +3,10 @@
 import pytest
 import reference
 import torch
-from loss_batches import CLASS_PIXELS, NUM_CLASSES, random_batch
+from loss_batches import CLASS_PIXELS, NUM_CLASSES, random_batch, run
 from torch import Tensor
 
 from patlib.losses import build_loss
-
-
-def run(name: str, params: dict, logits: Tensor, target: Tensor, **build: object) -> tuple[Tensor, Tensor]:
-    loss = build_loss(name, logits.shape[1], build.pop("class_pixels", CLASS_PIXELS), **build, **params)
-    leaf = logits.clone().requires_grad_()
-    value = loss(leaf, target)
-    value.backward()
-    assert value.isfinite() and leaf.grad.isfinite().all()
-    return value.detach(), leaf.grad
 
 
 @pytest.mark.parametrize("name", ["cb", "cbfocal", "bms", "ldam", "blv"])

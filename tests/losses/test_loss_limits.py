@@ -7,19 +7,9 @@ import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_batches import CLASS_PIXELS, NUM_CLASSES, SETTINGS, random_batch, setting_name
-from torch import Tensor
+from loss_batches import CLASS_PIXELS, NUM_CLASSES, SETTINGS, random_batch, run, setting_name
 
 from patlib.losses import build_loss
-
-
-def run(name: str, params: dict, logits: Tensor, target: Tensor, **build: object) -> tuple[Tensor, Tensor]:
-    loss = build_loss(name, logits.shape[1], build.pop("class_pixels", CLASS_PIXELS), **build, **params)
-    leaf = logits.clone().requires_grad_()
-    value = loss(leaf, target)
-    value.backward()
-    assert value.isfinite() and leaf.grad.isfinite().all()
-    return value.detach(), leaf.grad
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

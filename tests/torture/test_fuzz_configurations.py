@@ -33,18 +33,6 @@ COMMANDS = [
     ["run"], ["run", "--plain"], ["table"], ["table", "table1"], ["grid", "table1", "--plain"], ["data"], ["bench"], [],
     ["data", "list"], ["data", "prepare"], ["data", "show", "camvid"], ["study"], ["study", "list"], ["study", "table"],
 ]  # fmt: skip
-OWN = {"dataset": DATASETS, "model": MODELS, "loss": LOSSES, "accelerator": ["cpu", "auto"], "precision": ["fp32"]}
-WORDS = [
-    "", "0", "1", "-1", "2", "0.5", "1e-3", "nan", "inf", "-inf", "1e400", "true", "false", "True", "yes", "none", "x",
-    "None", "--", "-", "=", "--plain", "--again", "--help", "--version", "-h", "../x", "/", "~", "9" * 30, "9" * 5000,
-    "1_000", "0x10", "½", "²", "\x1b[31m", "\udcff", "\n", "a b", "{}", "[1]", "table1", "gamma", "camvid", "--seeds",
-    "0 1", "*",
-]  # fmt: skip
-COMMANDS = [
-    ["run"], ["run", "--plain"], ["table"], ["table", "table1"], ["grid", "table1", "--plain"], ["data"],
-    ["data", "list"],
-    ["data", "prepare"], ["data", "show", "camvid"], ["study"], ["study", "list"], ["study", "table"], ["bench"], [],
-]  # fmt: skip
 OWN = [
     "--out",
     "--seeds",
