@@ -110,14 +110,14 @@ def address(page: Page) -> str:
 def move_the_controls(page: Page) -> None:
     at_20, before = picture(page), address(page)
     page.locator(".widget-slider .noUi-handle").first.focus()
-    page.keyboard.press("Home")  # T = 0.2
-    at_02 = wait_for_another(page, before)
-    assert at_02 != at_20, "the figure did not follow T"
-    assert float(page.locator(".widget-readout").first.inner_text()) == pytest.approx(0.2, abs=0.01)
+    page.keyboard.press("Home")  # seven doublings below 20: T = 0.156
+    at_lowest = wait_for_another(page, before)
+    assert at_lowest != at_20, "the figure did not follow T"
+    assert float(page.locator(".widget-readout").first.inner_text()) == pytest.approx(20 / 2**7, abs=0.001)
 
     before = address(page)
     page.locator(".widget-dropdown select").select_option("focal")
-    assert wait_for_another(page, before) not in (at_20, at_02), "the figure did not follow the method"
+    assert wait_for_another(page, before) not in (at_20, at_lowest), "the figure did not follow the method"
 
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
     assert page.locator(FAILED).all_inner_texts() == []
