@@ -13,6 +13,9 @@ JOBS   ?= $(shell n=$(CPUS); [ $$n -gt 4 ] && n=4; echo $$n)
 export OMP_NUM_THREADS ?= 1
 # Progress bars are for people who watch; in a stored notebook they are noise.
 export TQDM_DISABLE ?= 1
+# Hundreds of interpreters are started here. Each would compile the packages anew where the compiled files are not kept,
+# which doubles the time that torch takes to import.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Notebooks run in their own folder, so a path relative to this one would mean another there.
 ifdef PATLIB_DATA
