@@ -1,6 +1,7 @@
 """A training run on the tiny dataset with a network without batch norm: one process of a group, or one by itself.
 
-python group_run.py FOLDER DEVICES LOSS: the images of the dataset hold very different numbers of valid pixels.
+python group_run.py FOLDER DEVICES LOSS ...: a run of each loss, in a folder of its name. The images of the dataset hold
+very different numbers of valid pixels.
 """
 
 import dataclasses
@@ -40,6 +41,7 @@ def run(folder: str, devices: int, loss: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    for loss in sys.argv[3:]:
+        run(f"{sys.argv[1]}/{loss}", int(sys.argv[2]), loss)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

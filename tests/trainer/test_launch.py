@@ -29,14 +29,23 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("loss", ["ce", "pat", "cbfocal"])
-def test_two_processes_train_the_weights_of_one_and_measure_the_same(loss, tmp_path):
-    run(str(tmp_path / "one"), 1, loss)
+LOSSES = ("ce", "pat", "cbfocal")
+
+
+@pytest.fixture(scope="module")
+def of_two_processes(tmp_path_factory):
+    """The folder that holds the run of each loss; one start of two processes serves them all."""
+    folder = tmp_path_factory.mktemp("two")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run(
-        [*command, SCRIPT, tmp_path / "two", "2", loss], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    one, two = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("one", "two"))
+    subprocess.run([*command, SCRIPT, folder, "2", *LOSSES], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return folder
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_two_processes_train_the_weights_of_one_and_measure_the_same(loss, of_two_processes, tmp_path):
+    run(str(tmp_path), 1, loss)
+    folders = (tmp_path, of_two_processes / loss)
+    one, two = (json.loads((folder / "record.json").read_text()) for folder in folders)
     for curve, other in zip(one["curves"], two["curves"], strict=True):
         assert other["train_loss"] == pytest.approx(curve["train_loss"], rel=1e-5)
         assert other["val_cross_entropy"] == pytest.approx(curve["val_cross_entropy"], rel=1e-5)
@@ -45,7 +54,7 @@ def test_two_processes_train_the_weights_of_one_and_measure_the_same(loss, tmp_p
         assert np.sum(other["confusion"]) == np.sum(measured["confusion"])
         assert np.abs(np.subtract(other["confusion"], measured["confusion"])).sum() <= 4  # pixels at a tie
         assert other["released_miou"] == pytest.approx(measured["released_miou"], abs=0.01)
-    weights, others = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    weights, others = (load_file(folder / "last.safetensors") for folder in folders)
     for name, tensor in weights.items():
         torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-5)
 
