@@ -48,6 +48,9 @@ VEGA_GRADIENT = (
 )
 r"""The L1 norm of a pixel's gradient. Focal's weight adds :math:`\gamma(1-p)^{\gamma-1}p(-\log p)`."""
 
+PANEL_WIDTH = 288
+"""How wide the image and the map may be, in screen pixels: with the class names beside them they fit a telephone."""
+
 P_STEPS = 10_000  # p is stored in such steps, and never as 0 or 1, where focal's gradient is 0 times infinity
 
 
@@ -173,7 +176,8 @@ def _shares(pixels: alt.Chart, classes: alt.Chart, names: list[str], by_class: a
 
 
 def _panel(height: int, width: int) -> dict[str, Any]:
-    return {"width": 3 * width, "height": 3 * height}  # whole screen pixels: no seams between the map's cells
+    cell = max(1, PANEL_WIDTH // width)  # whole screen pixels: no seams between the map's cells
+    return {"width": cell * width, "height": cell * height}
 
 
 def _pixel_columns(view: PixelView, target: np.ndarray, order: np.ndarray) -> dict[str, str]:

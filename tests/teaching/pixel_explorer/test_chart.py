@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from patlib.losses import build_loss
 from patlib.teaching.pixel_explorer import EXPLORED_METHODS, pixel_chart, pixel_view
-from patlib.teaching.pixel_explorer.chart import VEGA_GRADIENT, VEGA_WEIGHT, WEIGHTS
+from patlib.teaching.pixel_explorer.chart import PANEL_WIDTH, VEGA_GRADIENT, VEGA_WEIGHT, WEIGHTS
 
 LAB = "5.21"  # the newest Vega-Lite of the major version that JupyterLab draws
 FUNCTIONS = {"exp": math.exp, "log": math.log, "pow": math.pow}
@@ -84,10 +84,11 @@ def test_the_drawn_bars_are_the_library_s_shares(chart, prediction, spec, method
     assert bars(drawn(chart, method=method, T=T, eps=0.5, gamma=3.0)) == pytest.approx(expected, abs=5e-4)
 
 
-def test_every_pixel_but_void_is_drawn_in_its_place(chart, prediction):
-    cells = re.findall(r'"rect mark" d="M(\d+),(\d+)h3v3h-3Z"', drawn(chart))
+def test_every_pixel_but_void_is_drawn_in_its_place_in_whole_screen_pixels(chart, prediction):
+    side = PANEL_WIDTH // prediction.target.shape[1]
+    cells = re.findall(rf'"rect mark" d="M(\d+),(\d+)h{side}v{side}h-{side}Z"', drawn(chart))
     rows, columns = np.nonzero(prediction.target != 255)
-    assert sorted((int(x), int(y)) for x, y in cells) == sorted(zip(3 * columns, 3 * rows, strict=True))
+    assert sorted((int(x), int(y)) for x, y in cells) == sorted(zip(side * columns, side * rows, strict=True))
 
 
 def test_pixels_that_are_sure_or_lost_are_finite(prediction, image, spec):
