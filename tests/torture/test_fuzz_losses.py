@@ -53,8 +53,8 @@ VALUES = [
     "10**400", "-10**400", "object()", "0.9999999999999999", "torch.zeros((), device='meta')",
 ]  # fmt: skip
 CLASSES = ["3"] * 8 + ["1", "0", "-1", "2.5", "'3'", "None", "True", "10**30", "np.int64(3)", "2**63", "[3]", "300"]
-IGNORED = ["255"] * 4 + ["-1", "-100", "3", "254", "10**9", "2**40", "0", "2"]
-WRONG_IGNORED = ["2**63", "-2**70", "1.5", "'x'", "None", "True", "[1]", "torch.tensor(1)"]
+IGNORED = ["255"] * 4 + ["-1", "-100", "3", "254", "10**9", "2**40"]
+WRONG_IGNORED = ["0", "2", "2**63", "-2**70", "1.5", "'x'", "None", "True", "[1]", "torch.tensor(1)"]
 
 
 def tensor(rng: random.Random, shape: list[int], dtype: str, values: list[float]) -> str:
@@ -105,8 +105,8 @@ def draw(rng: random.Random) -> dict:
         own = [name for name in loss_parameters(case["name"]) if rng.random() < 0.5]
         case["parameters"] = {name: rng.choice(VALUES) for name in own} if wrong else {}
         case["normaliser"] = rng.choice(VALUES) if call == "loss" and rng.random() < 0.1 else "None"
-        if wrong and rng.random() < 0.2:
-            case["ignored"] = rng.choice(WRONG_IGNORED)
+    if call not in ("loss", "scores", "groups") and rng.random() < 0.1:
+        case["ignored"] = rng.choice(WRONG_IGNORED)
     if call == "scores":
         side = rng.randint(1, 3)
         case["first"] = (
@@ -145,6 +145,12 @@ def logits_fit(logits: object, target: torch.Tensor) -> bool:
     return dense(logits) and named(logits.dtype, FLOATS) and logits.shape == (*shape[:1], L, *shape[1:])
 
 
+def ignorable(ignored: object, classes: int = L) -> bool:
+    """Whether a label may be ignored: it is a whole number of 64 bits and no class."""
+    whole = isinstance(ignored, int | np.integer) and not isinstance(ignored, bool)
+    return whole and -(2**63) <= ignored < 2**63 and not 0 <= ignored < classes
+
+
 def attack_loss(case: dict, value: dict) -> Exception | None:
     loss, error = refusal(
         lambda: build_loss(
@@ -154,6 +160,7 @@ def attack_loss(case: dict, value: dict) -> Exception | None:
     )  # fmt: skip
     if error is not None:
         return error
+    assert ignorable(value["ignored"], loss.num_classes), "accepted a label to ignore that is none or a class"
     logits, target, ignored = value["first"], value["target"], loss.ignore_index
     if case["call"] == "parameters":
         # Whatever was accepted must be of use, with logits as far apart as can be.
@@ -185,7 +192,12 @@ def attack_loss(case: dict, value: dict) -> Exception | None:
 
 def attack_metrics(case: dict, value: dict) -> Exception | None:
     predictions, target, ignored = value["first"], value["target"], value["ignored"]
-    metric = SegmentationMetrics(L, ignored) if case["call"] == "metrics" else ReleasedMeanIoU(ignored)
+    metric, error = refusal(
+        lambda: SegmentationMetrics(L, ignored) if case["call"] == "metrics" else ReleasedMeanIoU(ignored)
+    )
+    assert ignorable(ignored) == (error is None)
+    if error is not None:
+        return error
     _, error = refusal(lambda: metric.update(predictions, target))
     released = case["call"] == "released"
     right = labels_fit(target, ignored) and target.ndim == 3
@@ -224,6 +236,7 @@ def attack_counting(case: dict, value: dict) -> Exception | None:
     if error is not None:
         return error
     if case["call"] in ("sizes", "count", "images"):
+        assert ignorable(ignored), "accepted a label to ignore that is none or a class"
         pair = isinstance(target, tuple | list) and len(target) == 2
         assert pair or isinstance(target, np.ndarray) or labels_fit(target, ignored), "accepted what is wrong"
     if case["call"] in ("sizes", "images"):
