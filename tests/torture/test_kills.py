@@ -87,6 +87,31 @@ def test_a_run_killed_while_it_writes_its_last_files_ends_as_one_left_alone(tria
         assert sorted(os.listdir(other / RunConfig(**settings).run_path)) == WHOLE_RUN
 
 
+def test_a_run_that_is_killed_while_it_is_made_again_costs_nothing_that_was_there(trials, tmp_path, cache):
+    settings = {**SMALL, "model_width": 2, "epochs": 2}
+    for trial in trials("kill a run that is made again", short=0):
+        alone, other = tmp_path / f"alone-{trial.seed}", tmp_path / f"killed-{trial.seed}"
+        for folder in (alone, other):
+            victims.whole(victims.again, folder, settings, cache)
+        touches, seconds = victims.whole(victims.again, alone, settings, cache)
+        own = other / RunConfig(**settings).run_path
+        for _ in range(trial.rng.randint(2, 5)):
+            trial.counts["kills"] += victims.killed(trial.rng, touches, seconds, victims.again, other, settings, cache)
+            what_is_there_is_whole(own)
+        victims.whole(victims.again, other, settings, cache)
+        assert files_below(other) == files_below(alone)
+        assert sorted(os.listdir(own)) == WHOLE_RUN
+
+
+def what_is_there_is_whole(own):
+    """The record with the weights that it names, or, where these are being replaced, a state from which all follows."""
+    if (own / "record.json").exists():
+        for name, checkpoint in json.loads((own / "record.json").read_text())["checkpoints"].items():
+            assert sha256(own / f"{name}.safetensors") == checkpoint["sha256"]
+    else:
+        assert (own / "unfinished" / "state.safetensors").exists()
+
+
 def test_a_killed_grid_ends_as_one_left_alone(trials, tmp_path, cache):
     for trial in trials("kill a grid", short=0):
         losses = trial.rng.sample(list(LOSSES), 3)

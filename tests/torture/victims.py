@@ -137,6 +137,13 @@ class Forks:
         return popen(command, stdin=stdin, env=env, preexec_fn=be_rank)
 
 
+def again(folder, settings, cache):
+    """A run that has its record, trained anew; goes on where that was killed before."""
+    os.environ["PATLIB_CACHE"] = str(cache)
+    config = RunConfig(**settings)
+    launch.fit(config, folder / config.run_path, progress=False)
+
+
 def queued(folder, settings):
     """Runs as a queue makes them, two at a time, by workers that train nothing."""
     queue.WORKER = (sys.executable, "-S", str(Path(__file__).parent / "quick_worker.py"))
@@ -166,4 +173,5 @@ def read_records(path, until, answer):
         read_record(path)
         writers.add(json.loads(Path(path).read_text())["writer"][0])
         number += 1
+        Path(answer).touch()
     Path(answer).write_text(json.dumps([number, sorted(writers)]))
