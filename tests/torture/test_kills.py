@@ -73,7 +73,7 @@ def test_a_killed_run_ends_as_one_left_alone(devices, trials, tmp_path, cache):
 def test_a_run_killed_while_it_writes_its_last_files_ends_as_one_left_alone(trials, tmp_path, cache):
     settings = {**SMALL, "model_width": 2, "epochs": 1}
     arguments = ([settings], cache, 180.0)
-    for trial in trials("kill a run at its end", short=0):
+    for trial in trials("kill a run at its end", short=1):
         alone = tmp_path / f"alone-{trial.seed}"
         touches, _ = victims.whole(victims.grid, alone, *arguments)
         other = tmp_path / f"killed-{trial.seed}"
@@ -127,7 +127,7 @@ def test_a_killed_preparation_is_made_anew_and_leaves_nothing(trials, tmp_path):
 
 
 def test_a_killed_queue_makes_every_run_once_at_a_time(trials, tmp_path):
-    for trial in trials("kill a queue", short=0):
+    for trial in trials("kill a queue", short=1):
         settings = [{**SMALL, "seed": seed} for seed in range(5)]
         for name in ("alone", "killed"):
             runs = tmp_path / f"{name}-{trial.seed}" / "runs"
