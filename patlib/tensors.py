@@ -65,22 +65,29 @@ def check_labels(name: str, labels: Tensor, num_classes: int, ignore_index: int)
 
 
 def check_classes(num_classes: Any, ignore_index: Any, most: int = MOST_CLASSES) -> tuple[int, int]:
-    """Both as integers; ValueError for what is none, and for 255 as the ignore label where it is a class.
-
-    255 is what is ignored unless another label is named, so with more classes it would drop the last ones silently. A
-    class that is named to be ignored is meant: leaving out class 0, the background, is common.
-    """
+    """Both as integers; ValueError for what is none, and for an ignore label that is a class."""
     if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or not 2 <= int(num_classes) <= most:
         raise ValueError(f"num_classes must be an integer of at least 2 and at most {most}, got {num_classes!r}")
     whole = isinstance(ignore_index, Integral) and not isinstance(ignore_index, bool)
     if not whole or not -(2**63) <= int(ignore_index) < 2**63:
         raise ValueError(f"ignore_index must be an integer label of 64 bits such as 255, got {ignore_index!r}")
-    if num_classes > ignore_index == 255:
-        raise ValueError(
-            f"ignore_index 255 is one of the {num_classes} classes, and its pixels would count nowhere: give the "
-            "label that is to be ignored, such as -1"
-        )
+    check_ignored(int(num_classes), int(ignore_index))
     return int(num_classes), int(ignore_index)
+
+
+def check_ignored(num_classes: int, ignore_index: int) -> None:
+    """ValueError for an ignore label that is one of the classes.
+
+    The pixels of that class would count nowhere, and still the network would have a logit for it and the table a row.
+    Which pixels are to be left out is said by the target.
+    """
+    if 0 <= ignore_index < num_classes:
+        none = 255 if num_classes <= 255 else -1
+        raise ValueError(
+            f"ignore_index {ignore_index} is one of the {num_classes} classes, and its pixels would count nowhere: "
+            f"give a label that is none, such as {none}. A class that is to be left out is marked in the target: "
+            f"target.masked_fill(target == {ignore_index}, {none})"
+        )
 
 
 def check_counts(name: str, counts: Any, num_classes: int) -> Tensor:

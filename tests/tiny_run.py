@@ -10,4 +10,5 @@ TINY = {"dataset": "synthetic", "model_width": 2, "epochs": 2, "batch_size": 4, 
 def record_of(config, record):
     """The record of another run, said to be of a configuration."""
     parameters = {**loss_parameters(config.loss), **config.loss_parameters}
-    return {**copy.deepcopy(record), "config": config.model_dump(), "loss_parameters": parameters}
+    record = {**copy.deepcopy(record), "config": config.model_dump(), "loss_parameters": parameters}
+    return {**record, "dataset": {**record["dataset"], "name": config.dataset_name}}

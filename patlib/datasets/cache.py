@@ -30,21 +30,12 @@ from filelock import FileLock, Timeout
 from PIL import Image
 from tqdm import tqdm
 
-from patlib.datasets.sources import SPLITS, Item, Source
+from patlib.datasets.sources import Item, Source, check_splits, fingerprint
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.files import lock_holder, sha256
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
-
-
-def fingerprint(source: Source) -> str:
-    """A digest of the name, byte size and modification time of every source file: no file is read."""
-    digest = hashlib.sha256(source.told.encode())
-    for path in sorted(source.files):
-        facts = path.stat()
-        digest.update(f"{path.relative_to(source.root).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:
@@ -57,7 +48,7 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
         DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
             disk of the cache is full.
     """
-    _check_splits(spec, source)
+    check_splits(spec, source)
     height, width = size
     needed = sum(len(items) for items in source.splits.values()) * height * width * 4
     try:
@@ -79,26 +70,23 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
         ) from error
 
 
-def _check_splits(spec: DatasetSpec, source: Source) -> None:
-    """Refuse an empty split, and a name that occurs twice: in two splits it would be trained on and tested with."""
-    place: dict[str, str] = {}
-    for split in dict.fromkeys([*SPLITS, *source.splits]):
-        items = source.splits.get(split)
-        if not items:
-            message = f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}"
-            raise DataError(message)
-        for item in items:
-            if item.name in place:
-                raise DataError(
-                    f"{spec.name}: {item.name!r} is listed twice in {source.root}: in {place[item.name]} and in {split}"
-                )
-            place[item.name] = split
+def clear_up(folder: Path) -> None:
+    """Remove what a preparation left that was killed when its folder was there already; nothing if one is going on."""
+    lock = _lock_of(folder)
+    if os.path.exists(lock.lock_file):
+        with contextlib.suppress(OSError, NotImplementedError), lock.acquire(blocking=False):
+            _sweep(folder)
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock_of(folder: Path) -> FileLock:
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 @contextlib.contextmanager
 def _only_writer(folder: Path) -> Iterator[None]:
     """Hold the lock of a prepared folder while others wait, and remove what killed processes left behind."""
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    lock = _lock_of(folder)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -107,8 +95,7 @@ def _only_writer(folder: Path) -> Iterator[None]:
         tqdm.write(f"{folder} is being prepared by another process{holder}; waiting for it", file=sys.stderr)
         lock.acquire()
     try:
-        for left in folder.parent.glob(".*-work-*"):
-            _sweep(left, folder.name)
+        _sweep(folder)
         yield
     finally:
         # Safe because whoever waits for this file, or makes a new one, looks for the manifest next.
@@ -117,16 +104,18 @@ def _only_writer(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _sweep(left: Path, own: str) -> None:
-    """Remove the work folder of a killed process: of ``own``, whose lock is held, or of one that nobody prepares."""
-    name = left.name[1:].rpartition("-work-")[0]
-    if name == own:
-        shutil.rmtree(left, ignore_errors=True)
-        return
-    # It is left where it is if it is being prepared, and where its lock is another user's or no lock at all.
-    with contextlib.suppress(OSError), FileLock(left.with_name(f".{name}.lock"), blocking=False) as lock:
-        shutil.rmtree(left, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
+def _sweep(folder: Path) -> None:
+    """Remove the work folders of killed processes: of ``folder``, whose lock is held, and of those not in work."""
+    for left in folder.parent.glob(".*-work-*"):
+        name = left.name[1:].rpartition("-work-")[0]
+        if name == folder.name:
+            shutil.rmtree(left, ignore_errors=True)
+            continue
+        # It is left where it is if it is being prepared, and where its lock is another user's or no lock at all.
+        lock = _lock_of(left.with_name(name))
+        with contextlib.suppress(OSError), lock.acquire(blocking=False):
+            shutil.rmtree(left, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Source, progress: bool) -> None:

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from patlib.datasets.cache import fingerprint, mend, open_arrays, read_manifest, write_arrays
+from patlib.datasets.cache import clear_up, mend, open_arrays, read_manifest, write_arrays
 from patlib.datasets.registry import get_dataset
-from patlib.datasets.sources import Dataset, Source, data_root, is_complete, locate
+from patlib.datasets.sources import Dataset, Source, data_root, fingerprint, is_complete, locate
 from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
 
 
@@ -144,6 +144,8 @@ def open_dataset(
     if source is not None and (manifest is None or manifest["source"] != fingerprint(source)):
         write_arrays(folder, spec, size, source, progress)
         manifest = read_manifest(folder)
+    else:
+        clear_up(folder)
     if manifest is None:
         raise DataError(
             f"{spec.name}: nothing at {data_root(root) / spec.folder}, and {folder} has not been prepared. "

@@ -6,6 +6,7 @@ and its mask. Nothing is decoded before it is asked for.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -44,6 +45,35 @@ class Source:
     splits: Mapping[str, list[Item]]
     told: str = ""
     """Text that says what else the arrays depend on, such as the label map and the splits of a reader's own data."""
+
+
+def fingerprint(source: Source) -> str:
+    """A digest of the name, byte size and modification time of every source file: no file is read."""
+    digest = hashlib.sha256(source.told.encode())
+    for path in sorted(source.files):
+        facts = path.stat()
+        digest.update(f"{path.relative_to(source.root).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def check_splits(spec: DatasetSpec, source: Source) -> None:
+    """Refuse an empty split, and a name that occurs twice: in two splits it would be trained on and tested with.
+
+    Raises:
+        DataError: naming the split, or the name with its splits.
+    """
+    place: dict[str, str] = {}
+    for split in dict.fromkeys([*SPLITS, *source.splits]):
+        items = source.splits.get(split)
+        if not items:
+            message = f"{spec.name}: the {split} split is empty in {source.root}. Get it again:\n{spec.how_to_get}"
+            raise DataError(message)
+        for item in items:
+            if item.name in place:
+                raise DataError(
+                    f"{spec.name}: {item.name!r} is listed twice in {source.root}: in {place[item.name]} and in {split}"
+                )
+            place[item.name] = split
 
 
 @dataclass(frozen=True)

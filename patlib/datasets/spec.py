@@ -49,6 +49,13 @@ class DatasetSpec:
     formats: tuple[str, ...] = ()
     """Pillow's names of the image formats that its files have; no other is decoded."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for so many classes that the label of void would be one."""
+        if len(self.classes) > IGNORE_INDEX:
+            raise ValueError(
+                f"{self.name} has {len(self.classes)} classes, and {IGNORE_INDEX} are the most: the next is void"
+            )
+
     @property
     def num_classes(self) -> int:
         """L, void not counted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from patlib.experiments.finished import Runs, finished_records
 from patlib.experiments.grids import cell_config, get_grid
 from patlib.experiments.statistics import holm, paired_difference
 from patlib.files import replacing
 from patlib.metrics import confusion_scores, frequency_groups
 from patlib.trainer.config import RunConfig
-from patlib.trainer.records import Record, read_record
+from patlib.trainer.records import Record
 
 PERCENT = ("miou", "pixel_acc", "mean_acc", "mean_dice", "miou_head", "miou_medium", "miou_tail", "released_miou")
 COLUMNS = {
@@ -34,8 +35,6 @@ LOWER_IS_BETTER = ("dice_err", "cross_entropy")
 FEWEST_SEEDS = 3
 """Seeds that all rows must share before a winner can be clear."""
 NOT_RUN = "not run"
-Runs = Mapping[tuple[Any, ...], RunConfig]
-"""Runs under the words of their row in a table, and their seed."""
 
 LEVELS = {"table1": ["method"], "table2": ["method", "network"], "table3": ["network", "T"]}
 
@@ -72,7 +71,7 @@ def grid_scores(
 
     Only the records that :func:`~patlib.experiments.grids.grid_configs` names are read, so that runs at another scale
     in the same folder cannot slip in. A run without a record has no row. Raises ValueError as
-    :func:`~patlib.trainer.records.read_record` and :func:`scores_of` do.
+    :func:`~patlib.trainer.records.read_record` and :func:`scores_of` do, and for runs on data that differ.
     """
     return run_scores(grid_runs(grid, base, seeds), folder, checkpoint, split)
 
@@ -85,7 +84,7 @@ def grid_runs(grid: str, base: RunConfig, seeds: Iterable[int]) -> Runs:
 def run_scores(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> pd.DataFrame:
     """The same as :func:`grid_scores`, for runs that are named by the words of their row and their seed."""
     rows, index = [], []
-    for key, record in _records(runs, folder):
+    for key, record in finished_records(runs, folder):
         scores = scores_of(record, checkpoint, split)
         rows.append(scores | {name: 100 * scores[name] for name in PERCENT})
         index.append(key)
@@ -100,7 +99,7 @@ def grid_protocol(grid: str, base: RunConfig, seeds: Iterable[int], folder: str 
 
 def run_protocol(runs: Runs, folder: str | Path) -> str:
     """The same as :func:`grid_protocol`, for runs that are named."""
-    return next((protocol_of(record) for _, record in _records(runs, folder)), NOT_RUN)
+    return next((protocol_of(record) for _, record in finished_records(runs, folder)), NOT_RUN)
 
 
 def run_caption(runs: Runs, folder: str | Path, checkpoint: str = "best", split: str = "test") -> str:
@@ -109,7 +108,7 @@ def run_caption(runs: Runs, folder: str | Path, checkpoint: str = "best", split:
     It states the checkpoint and the split that are scored, the seeds of a row, precisions and commits, what CamVid's
     validation set is, and that the learning rate was not tuned.
     """
-    found = dict(_records(runs, folder))
+    found = dict(finished_records(runs, folder))
     if not found:
         return "No run has a record yet."
     counts = Counter(key[:-1] for key in found)
@@ -218,14 +217,6 @@ def protocol_of(record: Record) -> str:
         f"Adam {config['learning_rate']:g} cosine, {config['precision']}, "
         f"{'mirrored at random' if config['augment'] else 'no augmentation'}"
     )
-
-
-def _records(runs: Runs, folder: str | Path) -> Iterator[tuple[tuple[Any, ...], Record]]:
-    """The key and the record of each run that is finished."""
-    for key, config in runs.items():
-        path = Path(folder) / config.run_path / "record.json"
-        if path.exists():
-            yield key, read_record(path, config)
 
 
 def mean_and_sd(runs: pd.DataFrame, name: str) -> str:

@@ -103,7 +103,7 @@ def build_loss(
 
     ``class_pixels`` (L,) are training-set pixel counts; cb, cbfocal, bms, ldam and blv need them, the others drop them.
     ``params`` are the method's own, see :func:`loss_parameters`, and ``reduction`` ("mean", "sum" or "none"). Raises
-    ValueError that names the value and the rule.
+    ValueError that names the value and the rule, also for an ``ignore_index`` that is one of the classes.
 
     A loss is a module: move it with ``.to(device)``. Its class tables are float64, which MPS lacks: there it is
     ``.float().to("mps")``. BLV adds its noise in ``train()`` mode only.

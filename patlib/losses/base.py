@@ -88,8 +88,9 @@ class PixelLoss(nn.Module):
     the official formulas infinite, and a count of one would push every other class aside
     (:class:`~patlib.losses.BalancedSoftmax` alone has a limit at zero, and keeps it).
 
-    Pixels labelled ``ignore_index`` cost nothing and pull nothing. It may be one of the classes, because leaving out
-    class 0, the background, is common. With more than 255 classes, 255 is one of them, and another label must be named.
+    Pixels labelled ``ignore_index`` cost nothing and pull nothing. It is no class: ValueError for one of 0..L-1, as 255
+    is with more than 255 classes. Pixels of a class that is to be left out, such as the background, are given another
+    label before: ``target.masked_fill(target == 0, 255)``.
 
     ``reduction`` is "none" for the loss of every pixel, its weight times its negative log-likelihood, 0 where ignored;
     "sum" for the sum of these; "mean" for that sum over the method's own :meth:`normaliser`, as the formulas have it.

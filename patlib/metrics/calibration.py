@@ -31,8 +31,9 @@ class CalibrationError(Metric):
     little probability everywhere can have a small ECE, because rare classes are seldom the most probable one.
 
     What is kept has one number a class and bin, on the metric's device, whatever the number of pixels, and torchmetrics
-    sums it over processes. ``update`` never reads it back. Raises ValueError for fewer than two classes, for more than
-    255 with ``ignore_index`` 255, and for less than one bin. The chapter ``notebooks/09_the_metrics.md`` builds it.
+    sums it over processes. ``update`` never reads it back. Raises ValueError for fewer than two classes, for an
+    ``ignore_index`` that is one of them, and for less than one bin. The chapter ``notebooks/09_the_metrics.md`` builds
+    it.
 
     Example:
         >>> import torch

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from patlib.metrics.checks import is_logits
-from patlib.tensors import check_classes
+from patlib.tensors import check_classes, check_ignored
 
 
 class ReleasedMeanIoU(Metric):
@@ -17,7 +17,8 @@ class ReleasedMeanIoU(Metric):
     other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
     on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
     void as a class; a batch without any of the three is left out too. Logits that are NaN or plus infinity at a
-    labelled pixel make it NaN.
+    labelled pixel make it NaN. Raises ValueError for an ``ignore_index`` that is a class: one of the three here, and
+    one that is a channel of the logits in ``update``.
     """
 
     full_state_update = False
@@ -44,11 +45,13 @@ class ReleasedMeanIoU(Metric):
                 "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
                 f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
             )
+        if from_logits:
+            check_ignored(predictions.shape[1], self.ignore_index)
         target = target.long()
         labels = predictions.argmax(1) if from_logits else predictions.long()
         valid = target != self.ignore_index
         classes = torch.arange(3, device=target.device).view(3, 1, 1, 1)
-        true = ((target == classes) & valid).flatten(1)  # valid, because any label may be the ignored one
+        true = (target == classes).flatten(1)
         predicted = ((labels == classes) & valid).flatten(1)
         present = true.any(1)
         iou = (true & predicted).sum(1) / (true | predicted).sum(1).clamp_min(1)

@@ -16,7 +16,7 @@ def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_in
 
     Labels must be classes or, in ``target``, ``ignore_index``. The chapter ``notebooks/09_the_metrics.md`` counts such
     a matrix with a loop and says why each image has its own. Raises TypeError for what is no tensor, and ValueError for
-    other types, shapes and devices and, on the CPU, for a label that is no class.
+    other types, shapes and devices, for an ``ignore_index`` that is a class and, on the CPU, for a label that is none.
     """
     num_classes, ignore_index = check_classes(num_classes, ignore_index, MOST_CLASSES)
     check_pair(labels, target)

@@ -39,9 +39,8 @@ class SegmentationMetrics(Metric):
     set's pixel counts, adds the head, medium and tail means.
 
     Logits that are NaN or plus infinity at a labelled pixel make every score NaN, on any device: the class that
-    ``argmax`` picks among them means nothing. Raises ValueError for more than 255 classes with ``ignore_index``
-    255, because the pixels of class 255 would be ignored, and for more than 10,000 classes, whose matrix would take a
-    gigabyte.
+    ``argmax`` picks among them means nothing. Raises ValueError for an ``ignore_index`` that is a class, as 255 is with
+    more than 255 classes, and for more than 10,000 classes, whose matrix would take a gigabyte.
 
     Example:
         >>> import torch

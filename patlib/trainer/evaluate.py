@@ -42,7 +42,8 @@ class Forgetting(Metric):
     """Counts the pixels of each class that were labelled rightly in one epoch and wrongly in the next.
 
     Update it with every batch of a split, in the same order in each epoch. :meth:`next_epoch` returns the counts and
-    begins the next epoch. In a group, each process remembers its own batches, and the counts cover all processes.
+    begins the next epoch. In a group, each process remembers its own batches, and the counts cover all processes, also
+    one that has no batch because the split has fewer than there are processes.
     """
 
     full_state_update = False
@@ -68,9 +69,10 @@ class Forgetting(Metric):
         """The counts (L,) of this epoch so far."""
         return self.forgotten
 
-    def next_epoch(self) -> list[int] | None:
-        """The counts (L,) of the epoch that ends, None for the first; the next may forget what is right in this one."""
-        counts = self.compute().tolist() if self.before else None
+    def next_epoch(self) -> list[int]:
+        """The counts (L,) of the epoch that ends, zero for the first; the next may forget what is right in this one."""
+        # All processes wait here for each other's counts: whether to ask cannot depend on what one of them remembers.
+        counts: list[int] = self.compute().tolist()
         before = self.now
         self.reset()
         self.before, self.now = before, []

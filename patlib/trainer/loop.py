@@ -115,7 +115,7 @@ def _validate(run: Run, history: np.ndarray) -> None:
         metrics = evaluate(run.network, run.splits["val"], num_classes, run.config.batch_size, run.forgetting)
     with metrics.sync_context():
         confusion = metrics.confusion.tolist()
-    scores = metrics.compute()
+    scores, forgotten = metrics.compute(), run.forgetting.next_epoch()
     run.curves.append({
         "epoch": run.epoch + 1,
         "train_loss": float(history.mean()),
@@ -123,7 +123,7 @@ def _validate(run: Run, history: np.ndarray) -> None:
         "val_pixel_acc": float(scores["pixel_acc"]),
         "val_cross_entropy": float(scores["cross_entropy"]),
         "val_confusion": confusion,
-        "val_forgotten": run.forgetting.next_epoch(),
+        "val_forgotten": forgotten if run.epoch else None,  # nothing has been known before the first
         "train_seconds": run.seconds,
         "val_seconds": time.perf_counter() - started,
     })  # fmt: skip

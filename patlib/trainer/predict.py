@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from patlib.datasets import Split
-from patlib.files import read_tensors
+from patlib.files import read_tensors, sha256
 from patlib.losses import LOSSES
 from patlib.models import build_model
 from patlib.trainer.batches import DeviceSplit
@@ -21,7 +21,8 @@ from patlib.trainer.records import read_record
 def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
     """The network of a finished run on the CPU, in evaluation mode; ``checkpoint`` is "best" or "last".
 
-    Raises ValueError for the record of a network that was handed to :func:`patlib.trainer.fit`, and for a damaged file.
+    Raises ValueError for the record of a network that was handed to :func:`patlib.trainer.fit`, and for a file that is
+    damaged or does not have the SHA-256 that the record states.
     """
     if record["config"]["model_width"] is None:
         raise ValueError(
@@ -30,7 +31,14 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
         )
     config = RunConfig(**record["config"])
     model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
-    model.load_state_dict(read_tensors(Path(folder) / f"{checkpoint}.safetensors")[0])
+    path, stated = Path(folder) / f"{checkpoint}.safetensors", record["checkpoints"][checkpoint].get("sha256")
+    weights, _ = read_tensors(path)
+    if stated is not None and sha256(path) != stated:  # which the first records did not state
+        raise ValueError(
+            f"{path} holds other weights than those that its record was made with (SHA-256 differs): restore the file, "
+            "or train the run again"
+        )
+    model.load_state_dict(weights)
     return model.eval()
 
 

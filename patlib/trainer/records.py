@@ -112,8 +112,8 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
     """The record in a file; with ``config``, only if it is the record of that run.
 
     Raises ValueError, which names the file, for a file that is no whole record, for a record that contradicts itself,
-    and for the record of another run. Settings that its configuration does not state, because they came later, have
-    their defaults.
+    and for the record of another run or of a run on another dataset. Settings that its configuration does not state,
+    because they came later, have their defaults.
     """
     try:
         if (size := Path(path).stat().st_size) > MAX_BYTES:
@@ -126,6 +126,11 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
         raise ValueError(
             f"{path} is the record of another run, {own.run_path}, and not of {config.run_path}: move it to its own "
             "folder, or remove it and run that cell again"
+        )
+    if config is not None and record["dataset"]["name"] != config.dataset_name:
+        raise ValueError(
+            f"{path} is the record of a run on {record['dataset']['name']!r}, and not on {config.dataset_name!r}, as "
+            "its folder says: move it to a folder of its own, or remove it and run that cell again"
         )
     defaults = {name: field.default for name, field in RunConfig.model_fields.items() if name != "loss_parameters"}
     return {**record, "config": {**defaults, **record["config"]}}

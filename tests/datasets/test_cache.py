@@ -137,6 +137,18 @@ def test_what_killed_preparations_left_is_cleared_away_and_nothing_else(camvid_r
         ]
 
 
+def test_what_was_left_beside_a_ready_folder_goes_when_that_is_opened(camvid_root: Path, tmp_path: Path) -> None:
+    prepare_camvid(camvid_root)
+    lock = tmp_path / "cache" / ".camvid-6x8-official.lock"
+    with FileLock(lock):  # another process prepares it anew
+        prepare_camvid(camvid_root)
+        assert lock.exists()
+    lock.touch()
+    lock.with_name(".camvid-6x8-official-work-abc-old").mkdir()
+    prepare_camvid(camvid_root)
+    assert left_overs(tmp_path) == ["camvid-6x8-official"]
+
+
 def test_who_waits_for_a_preparation_says_for_whom(camvid_root: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "cache").mkdir()
     lock = FileLock(tmp_path / "cache" / ".camvid-6x8-official.lock")

@@ -11,6 +11,7 @@ from PIL import Image
 from patlib.datasets import DataError, camvid, prepare, prepared
 from patlib.datasets import cache as store
 from patlib.datasets.contact_sheet import contact_sheet
+from patlib.datasets.sources import fingerprint
 
 
 def test_arrays_have_the_asked_size_and_cannot_be_written(camvid_root: Path) -> None:
@@ -105,11 +106,11 @@ def test_changed_source_files_are_noticed_and_prepared_again(camvid_root: Path, 
 
 def test_a_source_file_of_the_same_size_and_another_time_is_noticed(camvid_root: Path) -> None:
     path = one_image(camvid_root)[1]
-    before, facts = store.fingerprint(camvid.source(camvid_root / "camvid")), path.stat()
+    before, facts = fingerprint(camvid.source(camvid_root / "camvid")), path.stat()
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    assert store.fingerprint(camvid.source(camvid_root / "camvid")) != before
+    assert fingerprint(camvid.source(camvid_root / "camvid")) != before
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert store.fingerprint(camvid.source(camvid_root / "camvid")) == before
+    assert fingerprint(camvid.source(camvid_root / "camvid")) == before
 
 
 def test_what_an_earlier_format_wrote_is_prepared_again(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The facts about each dataset, and the colours its masks are shown in."""
 
+import dataclasses
 from itertools import combinations
 
 import numpy as np
@@ -33,6 +34,13 @@ def to_lab(colour: tuple[int, int, int], vision: list[list[float]]) -> np.ndarra
 @every_dataset
 def test_has_a_colour_for_each_class(spec: DatasetSpec) -> None:
     assert len(spec.palette) == spec.num_classes == len(set(spec.classes))
+
+
+def test_no_class_has_the_label_of_void() -> None:
+    spec = get_spec("camvid")
+    dataclasses.replace(spec, classes=tuple(map(str, range(255))))
+    with pytest.raises(ValueError, match="camvid has 256 classes, and 255 are the most"):
+        dataclasses.replace(spec, classes=tuple(map(str, range(256))))
 
 
 def test_cityscapes_has_the_colours_of_its_benchmark() -> None:

@@ -19,7 +19,13 @@ def record(config):
     return {
         "config": config,
         "loss_parameters": {},
-        "dataset": {"name": "two", "classes": ["a", "b"], "size": [2, 2], "class_pixels": [4, 4], "images": images},
+        "dataset": {
+            "name": config["dataset"],
+            "classes": ["a", "b"],
+            "size": [2, 2],
+            "class_pixels": [4, 4],
+            "images": images,
+        },
         "parameters": 1,
         "curves": [{"epoch": epoch + 1, **row} for epoch in range(config["epochs"])],
         "checkpoints": {name: {"epoch": config["epochs"], "splits": splits} for name in ("best", "last")},

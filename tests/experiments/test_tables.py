@@ -93,6 +93,18 @@ def test_a_record_of_another_run_in_a_cells_place_is_refused(tiny_run, tmp_path)
         tables.grid_scores("table1", BASE, (0,), tmp_path)
 
 
+def test_records_of_data_that_differ_make_no_table(tiny_run, tmp_path):
+    for row, digest in ((PAT, "a" * 64), (CE, "b" * 64)):
+        record = copy.deepcopy(tiny_run[1])
+        record["dataset"]["digest"] = digest
+        write(tmp_path, record, "table1", row, 0)
+    with pytest.raises(ValueError, match=r"pat-.*record\.json and .*ce-.*record\.json are of runs on different images"):
+        tables.grid_scores("table1", BASE, (0,), tmp_path)
+    record["dataset"]["digest"] = None
+    write(tmp_path, record, "table1", CE, 0)  # as the first records were written
+    assert len(tables.grid_scores("table1", BASE, (0,), tmp_path)) == 2
+
+
 def test_a_grid_reads_its_own_records_and_no_others(tiny_run, tmp_path):
     write(tmp_path, tiny_run[1], "table1", PAT, 0)
     write(tmp_path, tiny_run[1], "table1", CE, 0, base=RunConfig(**TINY | {"epochs": 3}))
@@ -215,7 +227,7 @@ def test_the_caption_of_camvid_and_of_mixed_runs_says_so(monkeypatch, tiny_run):
         record["dataset"]["name"] = "camvid"
     second["config"] |= {"precision": "bf16", "learning_rate": 3e-3}
     first["machine"]["commit"], second["machine"]["commit"] = "aaa", None
-    monkeypatch.setattr(tables, "_records", lambda runs, folder: [(("CE", 0), first), (("CE", 1), second)])
+    monkeypatch.setattr(tables, "finished_records", lambda runs, folder: [(("CE", 0), first), (("CE", 1), second)])
     text = tables.run_caption({}, ".")
     assert "2 seeds for each of 1 rows; bf16 and fp32; commit aaa, unknown." in text
     assert "one clip of a drive that is also in train" in text and "0.001 or 0.003" in text

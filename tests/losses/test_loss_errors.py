@@ -102,6 +102,15 @@ def test_255_is_not_ignored_unasked_where_it_is_a_class(method: str) -> None:
     assert build_loss(method, 300, [1] * 300, -1).ignore_index == -1
 
 
+@pytest.mark.parametrize("ignored", [0, NUM_CLASSES - 1])
+def test_a_class_cannot_be_the_ignored_label(method: str, ignored: int) -> None:
+    said = (
+        rf"ignore_index {ignored} is one of the {NUM_CLASSES} classes.*target\.masked_fill\(target == {ignored}, 255\)"
+    )
+    with pytest.raises(ValueError, match=said):
+        build_loss(method, NUM_CLASSES, CLASS_PIXELS, ignored)
+
+
 @pytest.mark.parametrize(
     ("normaliser", "error"),
     [

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
-from patlib.losses import build_loss, mask_sizes
+from patlib.losses import build_loss, count_class_pixels, mask_sizes
 
 
 def test_class_weights_of_rare_classes_keep_their_digits() -> None:
@@ -24,8 +24,14 @@ def test_class_weights_of_rare_classes_keep_their_digits() -> None:
 def test_mask_sizes_count_each_class_in_each_image() -> None:
     target = torch.tensor([[[0, 0, 2], [255, 2, 0]], [[255, 255, 255], [255, 1, 255]]])
     assert mask_sizes(target, 4).tolist() == [[3, 0, 2, 0], [0, 1, 0, 0]]
-    assert mask_sizes(target, 256, ignore_index=0)[0, 255] == 1
+    assert mask_sizes(target, 256, ignore_index=-1)[0, 255] == 1
     assert mask_sizes(target.to(torch.uint8), 4).tolist() == mask_sizes(target, 4).tolist()
+
+
+def test_pixels_of_a_class_are_not_left_out_of_the_counts() -> None:
+    for count in (mask_sizes, count_class_pixels):
+        with pytest.raises(ValueError, match="ignore_index 1 is one of the 3 classes"):
+            count(torch.zeros(1, 2, 2).long(), 3, ignore_index=1)
 
 
 def test_mask_sizes_of_small_integer_types_do_not_wrap_the_ignore_label() -> None:

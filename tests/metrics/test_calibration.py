@@ -55,7 +55,7 @@ def naive(logits: Tensor, target: Tensor, bins: int, ignore_index: int) -> tuple
 
 
 @many
-@given(seeds, st.sampled_from([1, 4, 15]), st.sampled_from([255, -1, 2]))
+@given(seeds, st.sampled_from([1, 4, 15]), st.sampled_from([255, -1, 7]))
 def test_both_errors_equal_the_definition(seed: int, bins: int, ignore_index: int) -> None:
     logits, target = random_split(seed)
     target[target == 255] = ignore_index

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from patlib.metrics import (
+    CalibrationError,
     ReleasedMeanIoU,
     SegmentationMetrics,
     confusion_scores,
@@ -38,6 +39,22 @@ def test_a_tensor_that_cannot_be_counted_is_a_value_error(broken: Tensor) -> Non
     for metrics in (SegmentationMetrics(5), ReleasedMeanIoU()):
         with pytest.raises(ValueError, match=r"sparse|meta device|16, 32 or 64 bits|expected logits"):
             metrics.update(broken, LABELS)
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        lambda ignored: SegmentationMetrics(5, ignored),
+        lambda ignored: CalibrationError(5, ignored),
+        lambda ignored: image_confusions(LABELS, LABELS, 5, ignored),
+        lambda ignored: ReleasedMeanIoU(ignored).update(torch.zeros(1, 5, 2, 2), LABELS),
+    ],
+)
+def test_a_class_cannot_be_the_ignored_label(count: Callable[[int], object]) -> None:
+    for ignored in (0, 4):
+        with pytest.raises(ValueError, match=f"ignore_index {ignored} is one of the . classes"):
+            count(ignored)
+    count(5)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])

@@ -52,7 +52,7 @@ def trials():
 
 
 def _keep_counts():
-    """Add this session to ``build/torture.json``, after each attack anew: a session may be stopped."""
+    """Add this sitting to ``build/torture.json``, after each attack anew: a sitting may be stopped."""
     path = BUILD / "torture.json"
     before = json.loads(path.read_text()) if path.exists() else []
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
@@ -68,4 +68,4 @@ def pytest_terminal_summary(terminalreporter):
         for name, counts in rows.items():
             told = ", ".join(f"{number} {what}" for what, number in counts.items())
             terminalreporter.write_line(f"{name:32} {told}")
-        terminalreporter.write_line(f"All sessions' counts: {BUILD / 'torture.json'}")
+        terminalreporter.write_line(f"All sittings' counts: {BUILD / 'torture.json'}")

@@ -17,6 +17,13 @@ from patlib.trainer.config import RunConfig
 CONFIG = RunConfig(accelerator="cpu")
 
 
+def wait_until(condition):
+    end = time.monotonic() + victims.HANGS_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="starts processes from a server of forks")
 def test_readers_of_a_record_that_is_written_find_it_whole(trials, tmp_path, tiny_run):
     _, record = tiny_run
@@ -26,16 +33,21 @@ def test_readers_of_a_record_that_is_written_find_it_whole(trials, tmp_path, tin
         answers = [tmp_path / f"answer-{number}" for number in range(3)]
         processes = [victims.start(victims.write_records, path, record, until) for _ in range(2)]
         processes += [victims.start(victims.read_records, path, until, answer) for answer in answers]
-        time.sleep(trial.rng.uniform(1, 4))
+        wait_until(lambda answers=answers: all(answer.exists() for answer in answers))  # each has read once
+        time.sleep(trial.rng.uniform(0.2, 2))
         for writer in processes[: trial.rng.randint(0, 2)]:
             writer.kill()
             trial.counts["kills"] += 1
-        time.sleep(1)
+        time.sleep(0.5)
         until.touch()
         for process in processes:
             process.join()
         assert all(process.exitcode == 0 for process in processes[2:])
-        trial.counts["reads"] += sum(json.loads(answer.read_text())[0] for answer in answers)
+        reads = [json.loads(answer.read_text()) for answer in answers]
+        assert all(number > 0 for number, _ in reads) and any(writers != [0] for _, writers in reads)
+        trial.counts["reads"] += sum(number for number, _ in reads)
+        for answer in answers:
+            answer.unlink()
         write_json(path, record)
         assert not [name for name in os.listdir(tmp_path) if name.startswith(".record")]
 

@@ -73,7 +73,7 @@ def test_a_killed_run_ends_as_one_left_alone(devices, trials, tmp_path, cache):
 def test_a_run_killed_while_it_writes_its_last_files_ends_as_one_left_alone(trials, tmp_path, cache):
     settings = {**SMALL, "model_width": 2, "epochs": 1}
     arguments = ([settings], cache, 180.0)
-    for trial in trials("kill a run at its end", short=0):
+    for trial in trials("kill a run at its end", short=1):
         alone = tmp_path / f"alone-{trial.seed}"
         touches, _ = victims.whole(victims.grid, alone, *arguments)
         other = tmp_path / f"killed-{trial.seed}"
@@ -85,6 +85,31 @@ def test_a_run_killed_while_it_writes_its_last_files_ends_as_one_left_alone(tria
         victims.whole(victims.grid, other, *arguments)
         assert files_below(other) == files_below(alone)
         assert sorted(os.listdir(other / RunConfig(**settings).run_path)) == WHOLE_RUN
+
+
+def test_a_run_that_is_killed_while_it_is_made_again_costs_nothing_that_was_there(trials, tmp_path, cache):
+    settings = {**SMALL, "model_width": 2, "epochs": 2}
+    for trial in trials("kill a run that is made again", short=0):
+        alone, other = tmp_path / f"alone-{trial.seed}", tmp_path / f"killed-{trial.seed}"
+        for folder in (alone, other):
+            victims.whole(victims.again, folder, settings, cache)
+        touches, seconds = victims.whole(victims.again, alone, settings, cache)
+        own = other / RunConfig(**settings).run_path
+        for _ in range(trial.rng.randint(2, 5)):
+            trial.counts["kills"] += victims.killed(trial.rng, touches, seconds, victims.again, other, settings, cache)
+            what_is_there_is_whole(own)
+        victims.whole(victims.again, other, settings, cache)
+        assert files_below(other) == files_below(alone)
+        assert sorted(os.listdir(own)) == WHOLE_RUN
+
+
+def what_is_there_is_whole(own):
+    """The record with the weights that it names, or, where these are being replaced, a state from which all follows."""
+    if (own / "record.json").exists():
+        for name, checkpoint in json.loads((own / "record.json").read_text())["checkpoints"].items():
+            assert sha256(own / f"{name}.safetensors") == checkpoint["sha256"]
+    else:
+        assert (own / "unfinished" / "state.safetensors").exists()
 
 
 def test_a_killed_grid_ends_as_one_left_alone(trials, tmp_path, cache):
@@ -102,7 +127,7 @@ def test_a_killed_preparation_is_made_anew_and_leaves_nothing(trials, tmp_path):
 
 
 def test_a_killed_queue_makes_every_run_once_at_a_time(trials, tmp_path):
-    for trial in trials("kill a queue", short=0):
+    for trial in trials("kill a queue", short=1):
         settings = [{**SMALL, "seed": seed} for seed in range(5)]
         for name in ("alone", "killed"):
             runs = tmp_path / f"{name}-{trial.seed}" / "runs"

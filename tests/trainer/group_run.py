@@ -22,7 +22,7 @@ def dataset() -> PreparedDataset:
     generator = np.random.default_rng(0)
     spec = dataclasses.replace(get_spec("synthetic"), classes=("a", "b", "c"), palette=((0, 0, 0),) * 3)
     splits = {}
-    for name, number in {"train": 9, "val": 5, "test": 3}.items():
+    for name, number in {"train": 9, "val": 4, "test": 3}.items():
         masks = generator.integers(0, 3, (number, 16, 20)).astype(np.uint8)
         images = generator.integers(0, 256, (number, 16, 20, 3)).astype(np.uint8)
         for image, mask in enumerate(masks):
@@ -33,7 +33,7 @@ def dataset() -> PreparedDataset:
 
 
 def run(folder: str, devices: int, loss: str) -> None:
-    """9 images in batches of 4: the last has one image, so that of two processes one has none."""
+    """Batches of 4: the last of training has one image, and validation is one batch, so that one of two has none."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 1))
     config = RunConfig(loss=loss, epochs=3, batch_size=4, learning_rate=1e-2, accelerator="cpu", devices=devices)

@@ -131,11 +131,26 @@ def test_forgotten_is_what_was_right_and_is_wrong_by_its_true_class():
     forgetting = Forgetting(4)
     truth = torch.tensor([[[0, 1, 1, 3, 255]]])
     forgetting.update(one_hot([[[0, 1, 1, 0, 2]]]), truth)
-    assert forgetting.next_epoch() is None
+    assert forgetting.next_epoch() == [0, 0, 0, 0]
     forgetting.update(one_hot([[[2, 1, 0, 3, 1]]]), truth)  # forgets a 0 and a 1, learns the 3
     assert forgetting.next_epoch() == [1, 1, 0, 0]
     forgetting.update(one_hot([[[2, 0, 0, 0, 2]]]), truth)  # what was wrong already is not forgotten again
     assert forgetting.next_epoch() == [0, 1, 0, 1]
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")  # before an update, of which the first process alone warns
+def test_a_process_without_a_batch_asks_the_group_as_often_as_one_that_has_some(monkeypatch):
+    asked = []
+    for batches in (0, 1):  # a process that did not ask would leave the others waiting for it
+        forgetting = Forgetting(4)
+        monkeypatch.setattr(forgetting, "_to_sync", True)
+        forgetting.distributed_available_fn = lambda: True
+        forgetting.dist_sync_fn = lambda tensor, group, asked=asked, batches=batches: asked.append(batches) or [tensor]
+        for _ in range(3):
+            for _ in range(batches):
+                forgetting.update(one_hot([[[0, 1]]]), torch.tensor([[[0, 1]]]))
+            forgetting.next_epoch()
+    assert asked.count(0) == asked.count(1) > 0
 
 
 def test_forgetting_compares_each_batch_with_the_same_of_the_epoch_before():
@@ -169,9 +184,10 @@ def test_what_is_right_survives_packing_at_sizes_that_fill_no_byte(batch_size, s
     assert counts == forgetting.next_epoch() and sum(counts) > 0
 
 
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_before_the_first_epoch_nothing_is_packed_and_nothing_taken_up(split):
     packed = Forgetting(4).packed()
     assert packed.numel() == 0 and packed.dtype == torch.uint8
     again = Forgetting(4)
     again.unpack(packed, split, 2)
-    assert again.before == [] and again.next_epoch() is None
+    assert again.before == [] and again.next_epoch() == [0, 0, 0, 0]

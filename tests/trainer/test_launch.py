@@ -49,6 +49,7 @@ def test_two_processes_train_the_weights_of_one_and_measure_the_same(loss, of_tw
     for curve, other in zip(one["curves"], two["curves"], strict=True):
         assert other["train_loss"] == pytest.approx(curve["train_loss"], rel=1e-5)
         assert other["val_cross_entropy"] == pytest.approx(curve["val_cross_entropy"], rel=1e-5)
+        assert np.abs(np.subtract(other["val_forgotten"] or 0, curve["val_forgotten"] or 0)).sum() <= 4
     for split in ("train", "val", "test"):
         measured, other = (record["checkpoints"]["last"]["splits"][split] for record in (one, two))
         assert np.sum(other["confusion"]) == np.sum(measured["confusion"])

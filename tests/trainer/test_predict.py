@@ -22,7 +22,10 @@ def two_runs(tiny_dataset, tmp_path_factory):
         settings = {**TINY, "loss": loss, "epochs": 3, "learning_rate": 0.05}
         fit(RunConfig(**settings), folder / place, tiny_dataset, progress=False)
         last = folder / place / "last.safetensors"
-        write_tensors(last, {name: tensor + 1 for name, tensor in load_file(last).items()})  # surely not the best
+        other = write_tensors(last, {name: tensor + 1 for name, tensor in load_file(last).items()})  # surely not best
+        record = json.loads((folder / place / "record.json").read_text())
+        record["checkpoints"]["last"]["sha256"] = other
+        (folder / place / "record.json").write_text(json.dumps(record))
     return folder
 
 
@@ -43,6 +46,16 @@ def test_a_damaged_file_of_weights_is_named(two_runs, tmp_path):
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     with pytest.raises(ValueError, match=r"best\.safetensors is damaged"):
         load_model(tmp_path / "run", record)
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused(two_runs, tmp_path):
+    shutil.copytree(two_runs / "a", tmp_path / "run")
+    shutil.copyfile(two_runs / "a" / "last.safetensors", tmp_path / "run" / "best.safetensors")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    with pytest.raises(ValueError, match=r"best\.safetensors holds other weights than those .*SHA-256 differs"):
+        load_model(tmp_path / "run", record)
+    del record["checkpoints"]["best"]["sha256"]  # as the first records were written
+    load_model(tmp_path / "run", record)
 
 
 def test_predictions_are_the_labels_of_all_runs_in_the_order_of_the_losses(two_runs, tiny_dataset):

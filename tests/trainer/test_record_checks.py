@@ -113,6 +113,16 @@ def test_a_record_where_another_run_is_looked_for_is_refused(tiny_run, tmp_path)
     assert read_record(path, RunConfig(**{**TINY, "accelerator": "auto"}))  # where it ran makes no other run
 
 
+def test_a_record_of_a_run_on_another_dataset_than_its_folder_says_is_refused(tiny_run, tmp_path):
+    config, path = RunConfig(**TINY), tmp_path / "record.json"
+    record = record_of(config, tiny_run[1])
+    record["dataset"]["name"] = "camvid"
+    path.write_text(json.dumps(record))
+    assert read_record(path)["dataset"]["name"] == "camvid"  # a dataset may be handed to fit with a folder for the run
+    with pytest.raises(ValueError, match="is the record of a run on 'camvid', and not on 'synthetic'"):
+        read_record(path, config)
+
+
 def test_an_old_record_with_nan_where_a_score_is_undefined_is_read(tiny_run, tmp_path):
     record = copy.deepcopy(tiny_run[1])
     for checkpoint in record["checkpoints"].values():
