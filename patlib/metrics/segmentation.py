@@ -79,8 +79,9 @@ class SegmentationMetrics(Metric):
         self.add_state("nll_pixels", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predictions: Tensor, target: Tensor) -> None:
-        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W); volumes and points likewise.
+        """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
 
+        Points (N,W) and volumes (N,D,H,W) are images of one and of three dimensions, as in the losses.
         Logits also feed the cross-entropy. Raises TypeError for what is no tensor, and ValueError for labels that are
         not of an integer type, for shapes and devices that do not fit and, on the CPU, for a label that is neither a
         class nor ``ignore_index``.
@@ -89,8 +90,9 @@ class SegmentationMetrics(Metric):
         expected = (*target.shape[:1], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
         if target.ndim not in (2, 3, 4) or predictions.shape != expected:
             raise ValueError(
-                f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W), or "
-                f"points (W) or volumes (D, H, W) in place of images; got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
+                f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W), "
+                "or points (N, W) or volumes (N, D, H, W) likewise; "
+                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
             )
         target = target.long()
         valid = target != self.ignore_index
