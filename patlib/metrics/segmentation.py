@@ -5,6 +5,7 @@ With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of
 .. math:: IoU_c=\frac{TP}{TP+FP+FN},\quad Dice_c=\frac{2TP}{2TP+FP+FN},\quad acc_c=\frac{TP}{TP+FN}
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
+All are of regions: for scores at the borders, such as a boundary IoU, see the recipes of the book.
 The code released with the PAT paper averages over batches and scores the first three classes only; that number is
 not comparable with this one, and has a class of its own: :class:`~patlib.metrics.ReleasedMeanIoU`.
 """
