@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patlib.cli.messages import columns, plain_errors, say
+
+if TYPE_CHECKING:
+    from patlib.datasets import PreparedDataset
 
 data_app = typer.Typer(help="Find, prepare and look at datasets.", no_args_is_help=True)
 
@@ -64,6 +67,35 @@ def prepare_dataset(
 
     with plain_errors():
         dataset = prepare(name, parse_size(size), root, cache, protocol, seed, download=download)
+    _say_counts(dataset)
+
+
+@data_app.command("show")
+def show_dataset(
+    name: Name,
+    out: Annotated[Path | None, typer.Option(help="The PNG to write; NAME.png if not given.")] = None,
+    split: Annotated[str, typer.Option(help="train, val, test, or one that the protocol adds.")] = "train",
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 12,
+    size: Size = None,
+    root: Root = None,
+    cache: Cache = None,
+    protocol: Protocol = None,
+    seed: Seed = 0,
+) -> None:
+    """Write a contact sheet: images beside their masks, every class among them; say how the classes are distributed."""
+    from patlib.datasets import prepare
+    from patlib.datasets.contact_sheet import contact_sheet
+
+    with plain_errors():
+        dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
+        path = out or Path(f"{dataset.spec.name}.png")
+        contact_sheet(dataset, split, count).savefig(path)
+    _say_counts(dataset)
+    say(f"wrote {path}")
+
+
+def _say_counts(dataset: PreparedDataset) -> None:
+    """Say where a dataset lies, and how many pixels and images each class has in each split."""
     counts = {split: dataset.class_pixels_of(split) for split in dataset.splits}
     say(f"{dataset.spec.title}, {dataset.size[0]}x{dataset.size[1]}: {dataset.folder}")
     say(", ".join(f"{split} {len(images)} images" for split, images in dataset.splits.items()) + "\n")
@@ -79,26 +111,3 @@ def prepare_dataset(
         rows.append((str(index), title, *both, f"{100 * share:.3f} %"))
     void = (text for split in counts for text in (f"{dataset.manifest['splits'][split]['void_pixels']:,}", ""))
     say(columns([*rows, ("255", "void", *void, "")]))
-
-
-@data_app.command("show")
-def show_dataset(
-    name: Name,
-    out: Annotated[Path | None, typer.Option(help="The PNG to write; NAME.png if not given.")] = None,
-    split: Annotated[str, typer.Option(help="train, val, test, or one that the protocol adds.")] = "train",
-    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 12,
-    size: Size = None,
-    root: Root = None,
-    cache: Cache = None,
-    protocol: Protocol = None,
-    seed: Seed = 0,
-) -> None:
-    """Write a contact sheet: images beside their masks, with the colours of the classes."""
-    from patlib.datasets import prepare
-    from patlib.datasets.contact_sheet import contact_sheet
-
-    with plain_errors():
-        dataset = prepare(name, parse_size(size), root, cache, protocol, seed)
-        path = out or Path(f"{dataset.spec.name}.png")
-        contact_sheet(dataset, split, count).savefig(path)
-    say(f"wrote {path}")

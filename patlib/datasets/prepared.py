@@ -42,6 +42,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:  # the arrays' own would fill screens
+        return f"Split(images={self.images.shape} {self.images.dtype}, masks={self.masks.shape} {self.masks.dtype})"
+
 
 @dataclass(frozen=True)
 class PreparedDataset:
@@ -57,6 +60,11 @@ class PreparedDataset:
     """Keys train, val, test; "dusk" too where CamVid is split from day to dusk."""
     folder: Path
     manifest: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        images = ", ".join(f"{name}: {len(split)} images" for name, split in self.splits.items())
+        height, width = self.size
+        return f"PreparedDataset({self.spec.name!r}, {height}x{width}, {self.spec.num_classes} classes, {images})"
 
     def class_pixels_of(self, split: str) -> np.ndarray:
         """(L,) int64 pixels of each class in a split at the prepared size, void not counted."""

@@ -38,9 +38,10 @@ class Durations:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Learn from one more record, unless it is from another device or of a network that was handed to ``fit``."""
+        """Learn from one more record, unless it is from another device or of a network or a loss handed to ``fit``."""
         machine, curves = record["machine"], record["curves"]
-        if machine["device"] != device_title(self.device) or record["config"]["model_width"] is None:
+        handed_over = record["config"]["model_width"] is None or record["loss_parameters"] is None
+        if machine["device"] != device_title(self.device) or handed_over:
             return
         threads = 1 if self.device.type == "cuda" else machine["threads"]
         seconds = sum(row["train_seconds"] + row["val_seconds"] for row in curves)

@@ -5,6 +5,7 @@ With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of
 .. math:: IoU_c=\frac{TP}{TP+FP+FN},\quad Dice_c=\frac{2TP}{2TP+FP+FN},\quad acc_c=\frac{TP}{TP+FN}
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
+All are of regions: for scores at the borders, such as a boundary IoU, see the recipes of the book.
 The code released with the PAT paper averages over batches and scores the first three classes only; that number is
 not comparable with this one, and has a class of its own: :class:`~patlib.metrics.ReleasedMeanIoU`.
 """
@@ -80,15 +81,17 @@ class SegmentationMetrics(Metric):
     def update(self, predictions: Tensor, target: Tensor) -> None:
         """Add a batch: logits (N,L,H,W) or predicted labels (N,H,W), and true labels (N,H,W).
 
+        Points (N,W) and volumes (N,D,H,W) are images of one and of three dimensions, as in the losses.
         Logits also feed the cross-entropy. Raises TypeError for what is no tensor, and ValueError for labels that are
         not of an integer type, for shapes and devices that do not fit and, on the CPU, for a label that is neither a
         class nor ``ignore_index``.
         """
         from_logits = is_logits(predictions, target)
         expected = (*target.shape[:1], self.num_classes, *target.shape[1:]) if from_logits else tuple(target.shape)
-        if target.ndim != 3 or predictions.shape != expected:
+        if target.ndim not in (2, 3, 4) or predictions.shape != expected:
             raise ValueError(
-                f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W); "
+                f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W), "
+                "or points (N, W) or volumes (N, D, H, W) likewise; "
                 f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
             )
         target = target.long()

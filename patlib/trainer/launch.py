@@ -22,11 +22,13 @@ from torch import nn
 
 from patlib.datasets import DataError, PreparedDataset
 from patlib.files import temporary_folder
+from patlib.losses import PixelLoss
+from patlib.trainer.checks import check_dataset
 from patlib.trainer.config import RunConfig
 from patlib.trainer.group import check_devices, inside_group
 from patlib.trainer.loop import fit_rank
 from patlib.trainer.machine import commit
-from patlib.trainer.run import check_dataset, open_dataset
+from patlib.trainer.run import open_dataset
 from patlib.trainer.state import StateError
 from patlib.trainer.step import NonFiniteError
 
@@ -41,6 +43,7 @@ def fit(
     progress: bool = True,
     network: nn.Module | None = None,
     resume: bool = True,
+    loss: PixelLoss | None = None,
 ) -> dict[str, Any]:
     """Train as ``config`` says; leave ``best.safetensors``, ``last.safetensors`` and ``record.json`` in ``folder``.
 
@@ -58,7 +61,8 @@ def fit(
 
     ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W). It is trained in place of the configured
     model, from the weights that it has, and holds the best weights afterwards. The record then names its class, and no
-    width.
+    width. ``loss`` is any :class:`~patlib.losses.PixelLoss`, such as a method of your own, and takes the place of the
+    configured loss in the same way. The record then states it as it prints itself, and no ``loss_parameters``.
 
     With several devices each batch is shared among as many processes, and loss and metrics are those of the whole
     batch. Called in a process that ``torchrun`` started, ``fit`` does that process's share.
@@ -66,8 +70,8 @@ def fit(
     Raises :class:`NonFiniteError` at the end of the epoch in which a loss, a weight or the validation cross-entropy
     stopped being finite, :class:`StateError` for an interrupted run's state that is damaged or another run's, and
     ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
-    labelled pixel in its train or val split, and for a ``network``, or a ``dataset`` of another name than the
-    configuration's, without a folder.
+    labelled pixel in its train or val split, for a ``loss`` that does not fit the dataset, and for a
+    ``network``, a ``loss``, or a ``dataset`` of another name than the configuration's, without a folder.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -87,8 +91,9 @@ def fit(
         ('stripes', {'train': 8, 'val': 1, 'test': 1})
     """
     commit()  # asked before training: the repository may move on while a long run goes
-    if network is not None and folder is None:
-        raise ValueError(f"name a folder for your own network: {config.run_path} belongs to {config.model!r}")
+    for what, given, configured in (("network", network, config.model), ("loss", loss, config.loss)):
+        if given is not None and folder is None:
+            raise ValueError(f"name a folder for your own {what}: {config.run_path} belongs to {configured!r}")
     if dataset is not None:
         check_dataset(dataset)
     if dataset is not None and folder is None and dataset.spec.name != config.dataset_name:
@@ -100,10 +105,10 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     check_devices(config)
     if config.devices == 1 or inside_group():
-        return fit_rank(config, folder, dataset, progress, network, resume)
-    if network is not None or dataset is not None:
+        return fit_rank(config, folder, dataset, progress, network, resume, loss)
+    if network is not None or loss is not None or dataset is not None:
         raise ValueError(
-            "a network or dataset object cannot be handed to other processes: leave it out, or start your own "
+            "a network, loss or dataset object cannot be handed to other processes: leave it out, or start your own "
             f"script with `torchrun --nproc-per-node {config.devices}` and call fit in it"
         )
     open_dataset(config, progress)  # prepared once, before all processes open it

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from patlib.datasets import PreparedDataset
 from patlib.files import read_tensors, write_json, write_weights
-from patlib.losses import loss_parameters
+from patlib.losses import PixelLoss, loss_parameters
 from patlib.models import count_parameters
 from patlib.trainer import state
 from patlib.trainer.batches import shuffled
@@ -37,12 +37,13 @@ def fit_rank(
     progress: bool,
     network: nn.Module | None,
     resume: bool,
+    loss: PixelLoss | None = None,
 ) -> dict[str, Any]:
     """Train as :func:`patlib.trainer.fit` says, alone or as one process of a group; returns the record.
 
     The chapter ``notebooks/10_the_trainer.md`` builds up to this function, and reads it line by line.
     """
-    run = open_run(config, folder, dataset or open_dataset(config, progress), network)
+    run = open_run(config, folder, dataset or open_dataset(config, progress), network, loss)
     shown = progress and run.fabric.is_global_zero
     _begin_or_go_on(run, resume, shown)
     with _progress_bar(run, shown) as bar:
@@ -166,9 +167,10 @@ def _finish(run: Run) -> dict[str, Any]:
         }
         checkpoints[name] = {"epoch": epoch, "splits": measured}
     run.fabric.barrier()  # all have read the best weights
+    by_name = {**loss_parameters(run.config.loss), **run.config.loss_parameters}
     record = {
         "config": run.settings,
-        "loss_parameters": {**loss_parameters(run.config.loss), **run.config.loss_parameters},
+        "loss_parameters": by_name if run.settings["loss"] == run.config.loss else None,
         "dataset": run.dataset,
         "parameters": count_parameters(run.network),
         "curves": run.curves,
@@ -198,9 +200,8 @@ def _machine(run: Run) -> dict[str, Any]:
 def _progress_bar(run: Run, shown: bool) -> tqdm:
     quiet = {} if shown else {"disable": True}  # not disable=False, which would overrule the variable TQDM_DISABLE
     total = run.config.epochs * run.steps_an_epoch
-    return tqdm(
-        total=total, initial=run.steps, desc=f"{run.config.loss} on {run.dataset['name']}", unit="step", **quiet
-    )
+    loss = getattr(run.loss, "name", type(run.loss).__name__)
+    return tqdm(total=total, initial=run.steps, desc=f"{loss} on {run.dataset['name']}", unit="step", **quiet)
 
 
 def _non_finite(run: Run, history: list[float], batches: tuple[Tensor, ...]) -> NonFiniteError:

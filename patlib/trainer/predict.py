@@ -15,7 +15,7 @@ from patlib.losses import LOSSES
 from patlib.models import build_model
 from patlib.trainer.batches import DeviceSplit
 from patlib.trainer.config import RunConfig
-from patlib.trainer.records import read_record
+from patlib.trainer.records import MODEL_SETTINGS, read_record
 
 
 def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
@@ -29,7 +29,7 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
             f"{record['config']['model']} is no model of patlib: build it yourself, then "
             f"load_state_dict(safetensors.torch.load_file('{Path(folder) / checkpoint}.safetensors'))"
         )
-    config = RunConfig(**record["config"])
+    config = RunConfig(**{name: record["config"][name] for name in MODEL_SETTINGS if name in record["config"]})
     model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
     path, stated = Path(folder) / f"{checkpoint}.safetensors", record["checkpoints"][checkpoint].get("sha256")
     weights, _ = read_tensors(path)
@@ -45,8 +45,8 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
 def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -> dict[str, np.ndarray]:
     """What the finished runs below a folder predict for the images of a split: labels (M,H,W) uint8, by loss.
 
-    The losses stand in the order of :data:`~patlib.losses.LOSSES`, and the CPU computes. Raises ValueError if there is
-    no finished run, or more than one run of a loss.
+    The losses stand in the order of :data:`~patlib.losses.LOSSES`, then those of one's own, and the CPU computes.
+    Raises ValueError if there is no finished run, or more than one run of a loss.
     """
     on_device = DeviceSplit(split, torch.device("cpu"))
     predicted: dict[str, np.ndarray] = {}
@@ -61,4 +61,4 @@ def predictions_of(folder: str | Path, split: Split, checkpoint: str = "best") -
         predicted[loss] = torch.cat(labels).numpy().astype(np.uint8)
     if not predicted:
         raise ValueError(f"{folder} holds no finished run (a folder with record.json and {checkpoint}.safetensors)")
-    return {loss: predicted[loss] for loss in LOSSES if loss in predicted}
+    return {loss: predicted[loss] for loss in (*LOSSES, *predicted) if loss in predicted}

@@ -95,7 +95,8 @@ class _Machine(_Part):
 
 class _Record(_Part):
     config: dict[str, Any]
-    loss_parameters: dict[str, Any]
+    loss_parameters: dict[str, Any] | None
+    """None for a loss that was handed to `fit`."""
     dataset: _Dataset
     parameters: Positive
     curves: Annotated[list[_Epoch], Field(min_length=1, max_length=1_000_000)]
@@ -122,9 +123,10 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
         own = _checked(record)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a run record ({_reason(error)}); remove it and run that cell again") from error
-    if config is not None and own.run_path != config.run_path:
+    was = own.run_path if record["loss_parameters"] is not None else record["config"]["loss"]
+    if config is not None and was != config.run_path:
         raise ValueError(
-            f"{path} is the record of another run, {own.run_path}, and not of {config.run_path}: move it to its own "
+            f"{path} is the record of another run, {was}, and not of {config.run_path}: move it to its own "
             "folder, or remove it and run that cell again"
         )
     if config is not None and record["dataset"]["name"] != config.dataset_name:
@@ -142,9 +144,11 @@ def _checked(content: Any) -> RunConfig:
     settings = record.config
     if settings["model_width"] is None:  # the network was handed to fit, and no configuration builds it
         settings = {name: value for name, value in settings.items() if name not in MODEL_SETTINGS}
+    if record.loss_parameters is None:  # so was the loss
+        settings = {name: value for name, value in settings.items() if name != "loss"}
     config = RunConfig(**settings)
     effective = {**loss_parameters(config.loss), **config.loss_parameters}
-    for name, value in record.loss_parameters.items():
+    for name, value in (record.loss_parameters or {}).items():
         if name not in effective or effective[name] != value:
             raise ValueError(f"loss_parameters says {name!r}: {value!r}, and the configuration makes another loss")
     epochs = [row.epoch for row in record.curves]

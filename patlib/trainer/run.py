@@ -17,6 +17,7 @@ from patlib.losses import PixelLoss, build_loss
 from patlib.models import build_model
 from patlib.trainer import state
 from patlib.trainer.batches import DeviceSplit
+from patlib.trainer.checks import check_dataset, check_loss
 from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import Forgetting
 from patlib.trainer.group import open_fabric, prepare_for_group
@@ -31,7 +32,8 @@ class Run:
     config: RunConfig
     folder: Path
     settings: dict[str, Any]
-    """The configuration as the record states it, in which a network that was handed over has no width."""
+    """The configuration as the record states it, in which a network that was handed over has no width, and a loss that
+    was handed over stands as it prints itself."""
     dataset: dict[str, Any]
     """What the record states about the dataset."""
     fabric: Fabric
@@ -82,10 +84,12 @@ class Run:
         }  # fmt: skip
 
 
-def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network: nn.Module | None) -> Run:
-    """A run at its beginning, with all that it needs; ``network``, if given, takes the place of the configured model.
+def open_run(
+    config: RunConfig, folder: Path, dataset: PreparedDataset, network: nn.Module | None, loss: PixelLoss | None = None
+) -> Run:
+    """A run at its beginning, with all that it needs; ``network`` and ``loss``, if given, replace the configured ones.
 
-    Raises ValueError for a dataset on which no run could end (:func:`check_dataset`).
+    Raises ValueError for a dataset on which no run could end (:func:`check_dataset`), and for a loss that does not fit.
     """
     check_dataset(dataset)
     fabric = open_fabric(config)
@@ -95,7 +99,14 @@ def open_run(config: RunConfig, folder: Path, dataset: PreparedDataset, network:
     else:
         settings |= {"model": type(network).__name__, "model_width": None, "released_head": None}
     network = prepare_for_group(network.to(memory_format=torch.channels_last), fabric, config.seed)
-    loss = _loss(config, dataset, fabric.device)
+    if loss is None:
+        counts = torch.from_numpy(dataset.class_pixels)
+        loss = build_loss(config.loss, dataset.spec.num_classes, counts, IGNORE_INDEX, **config.loss_parameters)
+    else:
+        check_loss(loss, dataset)
+        settings = {name: value for name, value in settings.items() if name not in config.loss_parameters}
+        settings["loss"] = repr(loss)
+    loss = (loss.float() if fabric.device.type == "mps" else loss).to(fabric.device)  # MPS lacks the tables' float64
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=fabric.device.type != "mps")
     # compile() is applied in place, so that `network` stays a plain module whose weights can be saved.
     if config.compile:
@@ -187,14 +198,6 @@ def take_up(run: Run) -> bool:
     return True
 
 
-def _loss(config: RunConfig, dataset: PreparedDataset, device: torch.device) -> PixelLoss:
-    counts = torch.from_numpy(dataset.class_pixels)
-    loss = build_loss(config.loss, dataset.spec.num_classes, counts, IGNORE_INDEX, **config.loss_parameters)
-    if device.type == "mps":
-        loss = loss.float()  # MPS has no float64, in which the class tables are kept
-    return loss.to(device)
-
-
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
     """The dataset that a configuration names, prepared at the size that it states."""
     return datasets.prepare(
@@ -205,27 +208,6 @@ def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
         progress=progress,
         void_class=config.void_class,
     )
-
-
-def check_dataset(dataset: PreparedDataset) -> None:
-    """Raise ValueError for an object that is no prepared dataset, or whose train or val split has no labelled pixel."""
-    if not isinstance(dataset, PreparedDataset):
-        raise ValueError(
-            f"dataset must be a patlib.datasets.PreparedDataset, as patlib.datasets.prepare gives; got "
-            f"{type(dataset).__name__}. The trainer makes batches itself and takes no DataLoader"
-        )
-    for name, purpose in (("train", "trained on"), ("val", "by which the best epoch is chosen")):
-        if name not in dataset.splits:
-            raise ValueError(
-                f"the dataset {dataset.spec.name!r} has no split {name!r}, {purpose}: it has "
-                f"{', '.join(dataset.splits) or 'none'}"
-            )
-        # The search ends at the first labelled pixel, so a large split is hardly read.
-        if not any((mask != IGNORE_INDEX).any() for mask in dataset.splits[name].masks):
-            raise ValueError(
-                f"the split {name!r} of the dataset {dataset.spec.name!r}, {purpose}, has no labelled pixel: each of "
-                f"its {len(dataset.splits[name])} masks is {IGNORE_INDEX} (ignored) throughout"
-            )
 
 
 def dataset_facts(dataset: PreparedDataset) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def packages(program: str) -> set[str]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:::lightning")  # its own deprecations
+@pytest.mark.filterwarnings("ignore:::lightning")  # their own deprecations
+@pytest.mark.filterwarnings("ignore:::monai")
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_recipe_prints_what_it_says(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -61,9 +61,10 @@ def test_prepare_says_where_it_lies_and_counts_the_classes(root: Path, tmp_path:
     assert re.search(r"^255 +void +10 +10 +10$", output, flags=re.MULTILINE)
 
 
-def test_show_writes_a_picture(root: Path, tmp_path: Path) -> None:
+def test_show_writes_a_picture_and_counts_the_classes(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
-    assert f"wrote {out}" in run("show", "camvid", "--size", "8x8", "--out", str(out), "--split", "val", "--count", "1")
+    output = run("show", "camvid", "--size", "8x8", "--out", str(out), "--split", "val", "--count", "1")
+    assert f"wrote {out}" in output and re.search(r"^0 +Sky +12 +2 +12 +2 +12 +2 ", output, flags=re.MULTILINE)
     with Image.open(out) as picture:
         assert picture.width > 1000
 

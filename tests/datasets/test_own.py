@@ -9,7 +9,7 @@ from own_field import CLASSES, TOML, names, own, save
 from PIL import Image
 
 from patlib.datasets import DataError, get_spec, prepare
-from patlib.datasets.contact_sheet import contact_sheet
+from patlib.datasets.contact_sheet import contact_sheet, images_to_show
 from patlib.datasets.own import read_folder
 
 
@@ -185,3 +185,23 @@ def test_classes_get_colours_and_a_contact_sheet(field: Path) -> None:
     assert len(set(dataset.spec.palette)) == 3
     (legend,) = contact_sheet(dataset, "val", 1).legends
     assert [re.sub(r"\W", "", text.get_text()) for text in legend.get_texts()] == [*CLASSES, "void"]
+
+
+def test_a_contact_sheet_shows_a_class_that_three_of_two_hundred_images_have() -> None:
+    masks = np.zeros((200, 6, 8), dtype=np.uint8)
+    masks[::2, 0] = 1
+    masks[:, 5] = 255
+    for index, pixels in ((7, 1), (90, 4), (151, 2)):
+        masks[index, 1, :pixels] = 2
+    shown = images_to_show(masks, 4, 12)
+    assert 90 in shown and not {7, 151} & set(shown) and 1 in masks[shown]
+    assert len(set(shown)) == 12 and shown == sorted(shown) and shown[0] == 0 and shown[-1] == 199
+    assert images_to_show(masks, 4, 1) == [90] and images_to_show(masks[:3], 4, 3) == [0, 1, 2]
+
+
+def test_a_dataset_is_printed_without_its_arrays(field: Path) -> None:
+    dataset = own(field)
+    assert repr(dataset) == (
+        "PreparedDataset('field', 6x8, 3 classes, train: 16 images, val: 2 images, test: 2 images)"
+    )
+    assert repr(dataset.splits["val"]) == "Split(images=(2, 6, 8, 3) uint8, masks=(2, 6, 8) uint8)"

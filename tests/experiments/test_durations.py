@@ -18,7 +18,7 @@ def record(seconds, config=CONFIG, threads=1, **machine):
     """Of a run of two epochs."""
     facts = {"device": durations.device_title(torch.device("cpu")), "threads": threads, **machine}
     curves = [{"train_seconds": 0.75 * seconds, "val_seconds": 0.25 * seconds}] * 2
-    return {"config": config.model_dump(), "machine": facts, "curves": curves}
+    return {"config": config.model_dump(), "loss_parameters": {}, "machine": facts, "curves": curves}
 
 
 def test_a_run_takes_the_median_epoch_of_its_kind_times_its_epochs():

@@ -70,6 +70,14 @@ def test_labels_give_the_scores_of_logits_without_cross_entropy() -> None:
     assert_same(from_labels, from_logits)
 
 
+@pytest.mark.parametrize("shape", [(12,), (2, 2, 3)])
+def test_points_and_volumes_are_images_of_other_dimensions(shape: tuple[int, ...]) -> None:
+    logits, target = random_split(0)
+    other = logits.view(4, NUM_CLASSES, *shape), target.view(4, *shape)
+    assert_same(scores(*other), scores(logits, target))
+    assert torch.equal(scores(other[0].argmax(1), other[1])["iou"], scores(logits.argmax(1), target)["iou"])
+
+
 def test_uniform_logits_have_a_cross_entropy_of_log_l_nats() -> None:
     logits, target = random_split(0)
     assert scores(0 * logits, target)["cross_entropy"].item() == pytest.approx(math.log(NUM_CLASSES), rel=1e-6)
