@@ -17,8 +17,8 @@ def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Ten
     r"""Mask sizes :math:`S_i^l`: how many pixels of image i carry label l (below Eq. 2 of the PAT paper).
 
     ``target`` is (N,H,W), (N,W) or (N,D,H,W); returns (N,L) int64. Ignored pixels count nowhere. Raises TypeError
-    for what is no tensor, and ValueError for one of another type or shape, for an ``ignore_index`` that is a class, and
-    for a label on the CPU that is neither a class nor ``ignore_index``.
+    for what is no tensor, and ValueError for one of another type or shape, and for a label on the CPU that is neither a
+    class nor ``ignore_index``.
     """
     num_classes, ignore_index = check_classes(num_classes, ignore_index)
     check_tensor("target", target)
@@ -37,7 +37,8 @@ def count_class_pixels(masks: Tensor | Iterable[Any], num_classes: int, ignore_i
 
     ``masks`` is a tensor (..., H, W) of integer labels, an iterable of such tensors or NumPy arrays, or an iterable of
     (image, mask) pairs such as a dataset or a loader yields; of a pair only the mask is read. Ignored pixels count
-    nowhere. Raises TypeError or ValueError that names the place in ``masks`` and what is wrong there.
+    nowhere, and ``ignore_index`` is no class. Raises TypeError or ValueError that names the place in ``masks`` and what
+    is wrong there.
 
     Example:
         >>> import torch

@@ -68,10 +68,11 @@ def fit(
     batch. Called in a process that ``torchrun`` started, ``fit`` does that process's share.
 
     Raises :class:`NonFiniteError` at the end of the epoch in which a loss, a weight or the validation cross-entropy
-    stopped being finite, :class:`StateError` for an interrupted run's state that is damaged or another run's, and
-    ValueError for devices or a precision that are not there, for a ``dataset`` that is not a prepared one or lacks a
-    labelled pixel in its train or val split, for a ``loss`` that does not fit the dataset, and for a
-    ``network``, a ``loss``, or a ``dataset`` of another name than the configuration's, without a folder.
+    stopped being finite or, in a long one, before its state would be kept, :class:`StateError` for an interrupted run's
+    state that is damaged or another run's, and ValueError for devices or a precision that are not there, for a
+    ``dataset`` that is not a prepared one or lacks a labelled pixel in its train or val split, for a ``loss`` that does
+    not fit the dataset, and for a ``network``, a ``loss``, or a ``dataset`` of another name than the configuration's,
+    without a folder.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -99,13 +99,30 @@ def _train(run: Run, bar: tqdm) -> np.ndarray:
 
 
 def _long_ago(run: Run) -> bool:
-    """Whether it is time to keep the state again; the answer is the same in all processes."""
+    """Whether it is time to keep the state again; the answer is the same in all processes.
+
+    Raises NonFiniteError where it is, and a loss or a weight is infinite or NaN.
+    """
     late = time.perf_counter() - run.kept > KEEP_SECONDS
-    if run.fabric.world_size == 1:
-        return late
-    if len(run.losses) % LOOK:
-        return False
-    return bool(run.fabric.broadcast(torch.tensor(late, device=run.fabric.device)))
+    if run.fabric.world_size > 1:
+        if len(run.losses) % LOOK:
+            return False
+        late = bool(run.fabric.broadcast(torch.tensor(late, device=run.fabric.device)))
+    if late:
+        _refuse_to_keep_non_finite(run)
+    return late
+
+
+def _refuse_to_keep_non_finite(run: Run) -> None:
+    """Raise NonFiniteError rather than let a state that cannot go on take the place of one that can."""
+    losses, what = torch.stack(run.losses).tolist(), ""
+    if not np.isfinite(losses).all():
+        step = int(np.argmin(np.isfinite(losses)))
+        what = f"the loss is {losses[step]} at epoch {run.epoch + 1}, step {step + 1}"
+    elif not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
+        what = f"a weight is infinite or NaN at epoch {run.epoch + 1}, step {len(losses)}"
+    if what:
+        raise NonFiniteError(f"{what} of {run.steps_an_epoch}. {_last_good(run, run.epoch)}")
 
 
 def _validate(run: Run, history: np.ndarray) -> None:
@@ -214,6 +231,7 @@ def _non_finite(run: Run, history: list[float], batches: tuple[Tensor, ...]) -> 
 
 
 def _last_good(run: Run, epoch: int) -> str:
-    path = run.folder / state.FOLDER / "state.safetensors"
-    good = f"{path} (after epoch {epoch})" if epoch else "none: it was the first epoch"
+    path, within = run.folder / state.FOLDER / "state.safetensors", run.kept_steps - epoch * run.steps_an_epoch
+    when = f"epoch {epoch}" + (f" and {within} steps" if within > 0 else "")
+    good = f"{path} (after {when})" if run.kept_steps else "none: it was the first epoch"
     return f"Last good weights: {good}. Lower learning_rate, or use precision='fp32'."

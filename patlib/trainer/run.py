@@ -61,6 +61,8 @@ class Run:
     """Training time, in seconds, that the epoch under way had taken before it was last taken up."""
     kept: float = field(default_factory=time.perf_counter)
     """When the state was last kept, on the clock of ``time.perf_counter``."""
+    kept_steps: int = 0
+    """Steps done in all when the state was last kept; 0 if there is none."""
 
     def __post_init__(self) -> None:
         self.order_before = self.order.get_state()  # of the epoch under way
@@ -162,7 +164,7 @@ def keep(run: Run) -> None:
         "order": run.order_before,
     }
     state.write_state(run.folder, state.State(shared, own, facts), run.steps, run.best, run.fabric)
-    run.kept = time.perf_counter()
+    run.kept, run.kept_steps = time.perf_counter(), run.steps
 
 
 def take_up(run: Run) -> bool:
@@ -190,6 +192,7 @@ def take_up(run: Run) -> bool:
     run.epoch, run.curves, run.seconds = facts["epoch"], facts["curves"], facts["seconds"]
     run.best = tuple(facts["best"]) if facts["best"] else None
     run.losses = list(own["losses"].to(run.fabric.device))
+    run.kept_steps = run.steps
     run.forgetting.unpack(own["right"], run.splits["val"], run.config.batch_size)
     run.machines = facts["machines"] + [now for now in run.machines if now != facts["machines"][-1]]
     torch.set_rng_state(own["random"])

@@ -9,6 +9,7 @@ import torch
 from tiny_run import TINY
 from torch import nn
 
+from patlib.files import read_tensors
 from patlib.trainer import NonFiniteError, fit, loop, run
 from patlib.trainer.config import RunConfig
 
@@ -121,6 +122,30 @@ def test_a_weight_that_is_not_finite_is_told_though_every_loss_is(epoch, good, v
     with pytest.raises(NonFiniteError, match=rf"a weight is infinite or NaN after epoch {epoch}\. .*{good}.*Lower"):
         fit(config, tmp_path, tiny_dataset, progress=False, network=Spoilt())
     assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize("what", ["the loss is nan", "a weight is infinite or NaN"])
+def test_what_is_not_finite_takes_no_good_states_place_within_an_epoch(what, tiny_dataset, tmp_path, monkeypatch):
+    class Sudden(nn.Conv2d):
+        """Goes wrong at the fifth step: the second of the second epoch."""
+
+        def __init__(self):
+            super().__init__(3, 10, 1)
+            self.register_buffer("spare", torch.zeros(3))
+            self.steps = 0
+
+        def forward(self, images):
+            self.steps += self.training
+            wrong = float("nan") if self.steps == 5 else 1
+            self.spare *= 1 if "loss" in what else wrong
+            return super().forward(images) * (wrong if "loss" in what else 1)
+
+    monkeypatch.setattr(loop, "KEEP_SECONDS", -1.0)
+    kept = r"state\.safetensors \(after epoch 1 and 1 steps\)"
+    with pytest.raises(NonFiniteError, match=rf"{what} at epoch 2, step 2 of 3\. Last good weights: .*{kept}"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=Sudden())
+    tensors, _ = read_tensors(tmp_path / "unfinished" / "state.safetensors")
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step_and_images(tiny_dataset, tmp_path):
