@@ -39,7 +39,7 @@ def test_every_form_of_the_same_masks_has_the_same_counts(masks: object) -> None
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 1000), st.integers(2, 6), st.sampled_from([255, -100, 0, 1]))
+@given(st.integers(0, 1000), st.integers(2, 6), st.sampled_from([255, -100, -1]))
 def test_the_counts_are_those_of_a_loop_over_pixels(seed: int, num_classes: int, ignore_index: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     masks = torch.randint(0, num_classes, (3, 4, 5), generator=generator)

@@ -1,7 +1,8 @@
 """Beside torchmetrics, over the inputs that its own tests of multi-class metrics go through.
 
 Labels and logits, images, points and volumes, an ignored label or none, classes that are absent, classes that are only
-predicted, one update and several, empty batches. Where the two differ on purpose, a test says in what.
+predicted, one update and several, empty batches. Where the two differ on purpose, a test says in what. (An ignored
+label that is a class is theirs only: ours are refused in `test_metric_inputs.py`.)
 """
 
 import math
@@ -41,7 +42,7 @@ def split(shape: tuple[int, ...], ignore_index: int, classes: tuple[int, ...]) -
 CASES = [
     (shape, ignore_index, classes)
     for shape in SHAPES
-    for ignore_index in (NOTHING, -1, 255, 0, 2)
+    for ignore_index in (NOTHING, -1, 255)
     for classes in ((0, 1, 2, 3, 4), (0, 1, 3), (2, 3))
 ]
 
@@ -97,8 +98,7 @@ def test_means_over_classes_and_pixels(case: tuple[Tensor, Tensor, int]) -> None
     }
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value.item(), rel=1e-6), name
-    if ignore_index not in range(L):  # which of torchmetrics' macro averages leaves out, as a class that is not there
-        assert scores["miou"] == pytest.approx(theirs(MulticlassJaccardIndex, *case, average="macro").item(), rel=1e-6)
+    assert scores["miou"] == pytest.approx(theirs(MulticlassJaccardIndex, *case, average="macro").item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
