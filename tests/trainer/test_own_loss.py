@@ -75,7 +75,7 @@ def test_a_run_of_it_goes_on_with_the_same_parameters_alone(tiny_dataset, tmp_pa
     [
         (nn.CrossEntropyLoss(), "must be a patlib.losses.PixelLoss.*got CrossEntropyLoss.*subclass"),
         (Steep(11), "the loss has num_classes=11, and on the dataset 'synthetic' the trainer needs num_classes=10"),
-        (build_loss("ce", 10, ignore_index=0), "ignore_index=0"),
+        (build_loss("ce", 10, ignore_index=-1), "ignore_index=-1"),
         (build_loss("ce", 10, reduction="sum"), "reduction='sum'"),
     ],
 )
