@@ -37,9 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with temporary_beside(path) as temporary:
             yield temporary
-            _to_disk(temporary)
+            to_disk(temporary)
             temporary.replace(path)
-            _to_disk(path.parent)
+            to_disk(path.parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -138,7 +138,8 @@ def lock_holder(path: Path) -> str:
     return ""
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Bring what was written to a file, or what was renamed in a folder, from memory to the disk."""
     if path.is_dir() and WINDOWS:  # which opens no folder
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)

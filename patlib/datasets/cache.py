@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from patlib.datasets.sources import Item, Source, check_splits, fingerprint
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.files import lock_holder, sha256
+from patlib.files import lock_holder, sha256, to_disk
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -139,7 +139,10 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
         stated = {**manifest, "sha256": _manifest_digest(manifest)}
         (work / "manifest.json").write_text(json.dumps(stated, indent=1), encoding="utf-8")
         work.chmod(0o755)
+        for path in (*work.iterdir(), work):
+            to_disk(path)  # before it is renamed, or a power cut could leave the name without the content
         _publish(work, folder)
+        to_disk(folder.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

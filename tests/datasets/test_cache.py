@@ -100,6 +100,20 @@ def test_a_crash_half_way_leaves_nothing(camvid_root: Path, tmp_path: Path, monk
     assert left_overs(tmp_path) == []
 
 
+def test_arrays_reach_the_disk_before_their_name(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, publish = [], store._publish
+
+    def publish_and_tell(work: Path, folder: Path) -> None:
+        synced.append("published")
+        publish(work, folder)
+
+    monkeypatch.setattr(store, "to_disk", lambda path: synced.append(path.name))
+    monkeypatch.setattr(store, "_publish", publish_and_tell)
+    folder = prepare_camvid(camvid_root).folder
+    before, after = synced[: synced.index("published")], synced[synced.index("published") + 1 :]
+    assert {path.name for path in folder.iterdir()} <= set(before) and after == ["cache"]
+
+
 def test_of_two_at_once_one_prepares_and_the_other_waits(
     camvid_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
