@@ -117,6 +117,14 @@ def prepare(
     Raises:
         ValueError: no such dataset, size or protocol.
         DataError: the data are missing or damaged, or cannot be fetched.
+
+    Example:
+        >>> from patlib.datasets import prepare
+        >>> dataset = prepare("synthetic", size=(16, 24), progress=False)
+        >>> dataset
+        PreparedDataset('synthetic', 16x24, 10 classes, train: 160 images, val: 40 images, test: 40 images)
+        >>> dataset.splits["val"]
+        Split(images=(40, 16, 24, 3) uint8, masks=(40, 16, 24) uint8)
     """
     return open_dataset(get_dataset(name), size, root, cache, protocol, seed, progress, download, void_class)
 

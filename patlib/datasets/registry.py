@@ -55,5 +55,18 @@ def refuse_built_in_name(name: str) -> None:
 
 
 def get_spec(name: str) -> DatasetSpec:
-    """The facts about a dataset; takes and raises what `get_dataset` does."""
+    """The facts about a dataset.
+
+    Args:
+        name: a key of `DATASETS`, or the path of a folder with a ``patlib.toml``.
+
+    Raises:
+        ValueError: no dataset has that name; the message lists those that exist and the nearest one.
+        DataError: the folder or its file is missing or wrong.
+
+    Example:
+        >>> from patlib.datasets import get_spec
+        >>> get_spec("camvid").classes[:3]
+        ('Sky', 'Building', 'Pole')
+    """
     return get_dataset(name).spec

@@ -74,6 +74,12 @@ def colourise(mask: np.ndarray, spec: DatasetSpec) -> np.ndarray:
 
     Raises:
         ValueError: the mask holds an id that is neither a class nor 255.
+
+    Example:
+        >>> import numpy as np
+        >>> from patlib.datasets import colourise, get_spec
+        >>> colourise(np.array([[0, 255]]), get_spec("camvid")).tolist()
+        [[[102, 149, 252], [225, 225, 225]]]
     """
     colours = np.full((256, 3), VOID_COLOUR, dtype=np.uint8)
     colours[: spec.num_classes] = spec.palette

@@ -27,6 +27,9 @@ images of one and of three dimensions. "Valid" pixels are those whose label is n
 valid pixels costs 0 and has a zero gradient. The table's normaliser is that of ``reduction`` "mean"; "sum" leaves it
 out, and "none" returns weight * nll.
 
+Notebook 01 writes the loss of the paper image by image, class by class and pixel by pixel, 04 and 06 derive the two
+halves of PAT, and 07 builds all eight methods from these three steps.
+
 Logits, targets and masks that are no tensors raise TypeError. Whatever else is refused raises ValueError: tensors that
 are sparse, nested, quantised or on the meta device, of another type, shape or device, labels on the CPU that are no
 class, and parameters or counts out of range.
@@ -78,6 +81,12 @@ def loss_signature(name: str) -> dict[str, inspect.Parameter]:
 
     The type is ``Annotated[float, "what the parameter means"]`` in the losses of this room. Raises ValueError for a
     name that is no loss.
+
+    Example:
+        >>> from patlib.losses import loss_signature
+        >>> gamma = loss_signature("focal")["gamma"]
+        >>> gamma.default, gamma.annotation.__metadata__
+        (2.0, ('How strongly confident pixels are weighted down; 0 is not at all.',))
     """
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}{_nearest(name, LOSSES)}; known: {', '.join(LOSSES)}")
@@ -92,7 +101,13 @@ def _own_parameters(loss: Callable[..., PixelLoss]) -> dict[str, inspect.Paramet
 
 
 def loss_parameters(name: str) -> dict[str, Any]:
-    """The method's own parameters and their defaults, e.g. ``{"gamma": 2.0}`` for ``focal``."""
+    """The method's own parameters and their defaults. Raises ValueError for a name that is no loss.
+
+    Example:
+        >>> from patlib.losses import loss_parameters
+        >>> loss_parameters("focal")
+        {'gamma': 2.0}
+    """
     return {key: parameter.default for key, parameter in loss_signature(name).items()}
 
 

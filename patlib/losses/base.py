@@ -94,6 +94,16 @@ class PixelLoss(nn.Module):
 
     ``reduction`` is "none" for the loss of every pixel, its weight times its negative log-likelihood, 0 where ignored;
     "sum" for the sum of these; "mean" for that sum over the method's own :meth:`normaliser`, as the formulas have it.
+    Raises ValueError for a number of classes, an ignored label, a reduction or counts that are none.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import PixelLoss
+        >>> class Unsure(PixelLoss):
+        ...     def weight(self, nll, labels, valid):
+        ...         return (torch.exp(-nll.detach()) <= 0.5).to(nll.dtype)
+        >>> Unsure(num_classes=2)(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1).long())
+        tensor(0.6931)
     """
 
     name: ClassVar[str]

@@ -18,7 +18,15 @@ def mask_sizes(target: Tensor, num_classes: int, ignore_index: int = 255) -> Ten
 
     ``target`` is (N,H,W), (N,W) or (N,D,H,W); returns (N,L) int64. Ignored pixels count nowhere. Raises TypeError
     for what is no tensor, and ValueError for one of another type or shape, and for a label on the CPU that is neither a
-    class nor ``ignore_index``.
+    class nor ``ignore_index``. Notebook 01 counts them with a loop.
+
+    Example:
+        >>> import torch
+        >>> from patlib.losses import mask_sizes
+        >>> target = torch.tensor([[[0, 0], [2, 255]], [[1, 1], [1, 1]]])
+        >>> mask_sizes(target, num_classes=3)
+        tensor([[2, 0, 1],
+                [0, 4, 0]])
     """
     num_classes, ignore_index = check_classes(num_classes, ignore_index)
     check_tensor("target", target)

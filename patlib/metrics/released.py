@@ -17,8 +17,18 @@ class ReleasedMeanIoU(Metric):
     other class still counts as a miss. Then the plain mean over batches. So it depends on the order of the classes and
     on how the split was cut into batches. Pixels labelled ``ignore_index`` are left out, where the released code has
     void as a class; a batch without any of the three is left out too. Logits that are NaN or plus infinity at a
-    labelled pixel make it NaN. Raises ValueError for an ``ignore_index`` that is a class: one of the three here, and
-    one that is a channel of the logits in ``update``.
+    labelled pixel make it NaN. Raises ValueError for an ``ignore_index`` that is no label or is a class: one of the
+    three here, and one that is a channel of the logits in ``update``. The chapter ``notebooks/09_the_metrics.md`` says
+    what the metric leaves out.
+
+    Example:
+        >>> import torch
+        >>> from patlib.metrics import ReleasedMeanIoU
+        >>> metric = ReleasedMeanIoU()
+        >>> target = torch.tensor([[[0, 0, 5, 5]]])  # class 5 is not looked at
+        >>> metric.update(torch.tensor([[[0, 5, 5, 5]]]), target)
+        >>> metric.compute()
+        tensor(0.5000)
     """
 
     full_state_update = False

@@ -17,6 +17,15 @@ def image_confusions(labels: Tensor, target: Tensor, num_classes: int, ignore_in
     Labels must be classes or, in ``target``, ``ignore_index``. The chapter ``notebooks/09_the_metrics.md`` counts such
     a matrix with a loop and says why each image has its own. Raises TypeError for what is no tensor, and ValueError for
     other types, shapes and devices, for an ``ignore_index`` that is a class and, on the CPU, for a label that is none.
+
+    Example:
+        >>> import torch
+        >>> from patlib.metrics import image_confusions
+        >>> target = torch.tensor([[[0, 0], [1, 255]]])
+        >>> predicted = torch.tensor([[[0, 1], [1, 1]]])
+        >>> image_confusions(predicted, target, num_classes=2)
+        tensor([[[1, 1],
+                 [0, 1]]])
     """
     num_classes, ignore_index = check_classes(num_classes, ignore_index, MOST_CLASSES)
     check_pair(labels, target)
@@ -41,6 +50,13 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
     mean recall) are means over the classes for which the fraction is defined, ``pixel_acc`` is the share of right
     pixels, and ``dice_err`` is 1 minus ``mean_dice``. The chapter ``notebooks/09_the_metrics.md`` builds them by hand.
     Raises TypeError or ValueError for what is no square matrix of counts.
+
+    Example:
+        >>> import torch
+        >>> from patlib.metrics import confusion_scores
+        >>> scores = confusion_scores(torch.tensor([[6, 2], [0, 2]]))
+        >>> scores["iou"].tolist(), round(scores["miou"].item(), 3)
+        ([0.75, 0.5], 0.625)
     """
     check_confusion(confusion)
     counts = confusion.cpu().double() if confusion.device.type == "mps" else confusion.double()
@@ -63,6 +79,11 @@ def frequency_groups(class_pixels: Sequence[float] | Tensor, num_classes: int) -
     The classes are sorted by their pixels and cut into thirds; where L is not divisible by 3 the head is larger, then
     the medium group. With two classes the tail is empty and its mean is NaN. Raises ValueError for what are no
     counts, one for each class. The chapter ``notebooks/09_the_metrics.md`` shows the groups of the synthetic scenes.
+
+    Example:
+        >>> from patlib.metrics import frequency_groups
+        >>> frequency_groups([5, 900, 70, 1], num_classes=4)
+        {'head': [1, 2], 'medium': [0], 'tail': [3]}
     """
     counts = check_counts("class_pixels", class_pixels, num_classes)
     order = counts.argsort(descending=True, stable=True)

@@ -54,7 +54,12 @@ def build_model(name: str, num_classes: int, width: int = 32, released_head: boo
 
 
 def check_released_head(name: str, released_head: bool) -> None:
-    """Raises ValueError if ``released_head`` is asked for with a network other than SegNet."""
+    """Raises ValueError if ``released_head`` is asked for with a network other than SegNet.
+
+    Example:
+        >>> from patlib.models import check_released_head
+        >>> check_released_head("segnet", True)
+    """
     if released_head and MODELS[name] is not SegNet:
         raise ValueError(
             f"released_head=True is SegNet's batch norm and ReLU after the last convolution; {name!r} ends in a "
@@ -63,5 +68,12 @@ def check_released_head(name: str, released_head: bool) -> None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """The number of trainable parameters of a model."""
+    """The number of trainable parameters of a model.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import count_parameters
+        >>> count_parameters(torch.nn.Linear(3, 2))
+        8
+    """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

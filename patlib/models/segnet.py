@@ -16,6 +16,12 @@ class SegNet(nn.Module):
     default the network ends in a convolution, as in the SegNet paper. With ``released_head=True`` it ends in batch norm
     and ReLU, as in the released code, and its logits cannot be negative. Raises ValueError for images with a side
     below 16.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import SegNet
+        >>> SegNet(num_classes=3, width=2)(torch.zeros(1, 3, 17, 20)).shape
+        torch.Size([1, 3, 17, 20])
     """
 
     convolutions = (2, 2, 3, 3)

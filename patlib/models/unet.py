@@ -107,6 +107,12 @@ class UNet(Ladder):
     at each further level: 32 to 512 in the released code, half as many as in the network of Ronneberger et al. Their
     convolutions also shrink the image, where these keep its size, and have no batch norm. For odd sizes the released
     code pads each level with zeros, where we pad the image.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import UNet
+        >>> UNet(num_classes=3, width=2)(torch.zeros(1, 3, 17, 20)).shape
+        torch.Size([1, 3, 17, 20])
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:
@@ -122,6 +128,12 @@ class AttentionUNet(Ladder):
     Built in notebook 08. It maps images (N,3,H,W) to logits (N,L,H,W); ``width`` is as for :class:`UNet`. The inner
     channels of a gate are half those of its level, and at the first level all of them, as in the released code. That
     code fails for sides that are not multiples of 16.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import AttentionUNet
+        >>> AttentionUNet(num_classes=3, width=2)(torch.zeros(1, 3, 17, 20)).shape
+        torch.Size([1, 3, 17, 20])
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:

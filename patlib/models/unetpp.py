@@ -23,6 +23,12 @@ class UNetPlusPlus(nn.Module):
     released code). Images whose sides are not multiples of 16 are padded below and on the right by repeating the last
     row and column, and the logits are cropped; the released code fails for them. Raises ValueError for images with a
     side below 16.
+
+    Example:
+        >>> import torch
+        >>> from patlib.models import UNetPlusPlus
+        >>> UNetPlusPlus(num_classes=3, width=2)(torch.zeros(1, 3, 17, 20)).shape
+        torch.Size([1, 3, 17, 20])
     """
 
     def __init__(self, num_classes: int, width: int = 32) -> None:

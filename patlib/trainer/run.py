@@ -202,7 +202,14 @@ def take_up(run: Run) -> bool:
 
 
 def open_dataset(config: RunConfig, progress: bool = True) -> PreparedDataset:
-    """The dataset that a configuration names, prepared at the size that it states."""
+    """The dataset that a configuration names, prepared at the size that it states. Raises what ``prepare`` raises.
+
+    Example:
+        >>> from patlib.trainer import RunConfig, open_dataset
+        >>> config = RunConfig(dataset="synthetic", image_height=16, image_width=24)
+        >>> open_dataset(config, progress=False).size
+        (16, 24)
+    """
     return datasets.prepare(
         config.dataset,
         config.image_size,
