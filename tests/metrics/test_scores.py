@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from segmentation_reference import NUM_CLASSES, random_split
+from segmentation_reference import NUM_CLASSES, random_split, scores
 
 from patlib.metrics.scores import frequency_groups, image_confusions
 
@@ -26,3 +26,12 @@ def test_the_classes_are_cut_into_thirds_of_which_the_earlier_are_larger():
     assert frequency_groups([5, 1, 9, 7, 3], 5) == {"head": [2, 3], "medium": [0, 4], "tail": [1]}
     assert frequency_groups([1, 2], 2) == {"head": [1], "medium": [0], "tail": []}
     assert frequency_groups([4, 4, 4], 3) == {"head": [0], "medium": [1], "tail": [2]}  # equal ones in their order
+
+
+def test_every_class_is_in_one_group() -> None:
+    target = torch.arange(20).view(1, 4, 5)
+    guess = torch.where(target < 13, target, 0)
+    result = scores(guess, target, 20, class_pixels=torch.arange(20, 0, -1))
+    assert result["miou_head"].item() == pytest.approx((6 + 1 / 8) / 7)
+    assert result["miou_medium"].item() == pytest.approx(6 / 7)
+    assert result["miou_tail"].item() == 0
