@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 from patlib.experiments import runner
 from patlib.trainer.config import RunConfig
@@ -63,11 +62,6 @@ def wait_until(condition, seconds=600):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} s in vain")
         time.sleep(0.02)
-
-
-def is_alive(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 if __name__ == "__main__":  # a driver: FOLDER CELL [WORKERS]

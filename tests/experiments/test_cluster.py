@@ -7,11 +7,11 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from alive import is_alive
 from grid_cells import (
     CONFIGS,
     first_fails,
     first_kills_its_worker,
-    is_alive,
     noted,
     notes_its_gpu,
     quick,

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import fake_worker
 import pytest
-from grid_cells import is_alive, wait_until
+from alive import is_alive
+from grid_cells import wait_until
 
 from patlib.experiments import queue
 from patlib.experiments.cell import hold_run
