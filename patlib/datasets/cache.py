@@ -74,6 +74,7 @@ def clear_up(folder: Path) -> None:
     """Remove what a preparation left that was killed when its folder was there already; nothing if one is going on."""
     lock = _lock_of(folder)
     if os.path.exists(lock.lock_file):
+        # What cannot be locked or removed (another user's cache, no flock) harms nobody: the folder is whole.
         with contextlib.suppress(OSError, NotImplementedError), lock.acquire(blocking=False):
             _sweep(folder)
             Path(lock.lock_file).unlink(missing_ok=True)

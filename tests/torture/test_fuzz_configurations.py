@@ -56,7 +56,7 @@ def draw_settings(rng: random.Random) -> dict[str, str]:
     return settings
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_settings_of_any_kind_make_a_whole_configuration_or_one_error(trials, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for trial in trials("configurations", short=300):
@@ -114,7 +114,7 @@ def nothing_trains(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_words_of_any_kind_are_a_command_or_one_message(trials, nothing_trains, tmp_path):
     for trial in trials("command lines", short=60):
         trial.input = trial.stored.read_bytes() if trial.stored else json.dumps(draw_words(trial.rng)).encode()

@@ -195,7 +195,7 @@ def ask():
     reader.communicate()
 
 
-@pytest.mark.filterwarnings("ignore")  # of Pillow's writers, about what they leave out
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow's writers, about what they leave out
 @pytest.mark.parametrize(("attack", "short"), [("images", 120), ("bombs", 10), ("matlab files", 60), ("hdf files", 60)])
 def test_a_file_is_read_or_refused_by_name_and_harms_no_process(attack, short, trials, tmp_path, ask):
     kinds = {"images": encoded, "bombs": bomb, "matlab files": matlab, "hdf files": hdf}

@@ -146,7 +146,7 @@ def attack_counting(case: dict, value: dict) -> Exception | None:
     return None
 
 
-@pytest.mark.filterwarnings("ignore")  # of torch, about prototypes, and of the losses, about masks of 0 and 255
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, and of the losses about masks of 0 and 255
 def test_arguments_of_every_kind_are_refused_by_name_or_give_a_right_number(trials):
     for trial in trials("losses and metrics", short=300):
         trial.input = trial.stored.read_bytes() if trial.stored else json.dumps(draw(trial.rng), indent=1).encode()

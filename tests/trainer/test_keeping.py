@@ -99,24 +99,32 @@ def test_an_earlier_record_never_stands_beside_the_weights_of_a_new_run(tiny_dat
     assert json.loads((tmp_path / "record.json").read_text()) == record
 
 
+class Counting(nn.Conv2d):
+    """A network that counts its training steps, and has a buffer that no logit depends on."""
+
+    def __init__(self):
+        super().__init__(3, 10, 1)
+        self.register_buffer("spare", torch.zeros(3))
+        self.steps = 0
+
+    def forward(self, images):
+        self.steps += self.training
+        return super().forward(images)
+
+
 @pytest.mark.parametrize(
     ("epoch", "good"), [(1, "none: it was the first epoch"), (3, r"state\.safetensors \(after epoch 2\)")]
 )
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_weight_that_is_not_finite_is_told_though_every_loss_is(epoch, good, value, tiny_dataset, tmp_path):
-    class Spoilt(nn.Conv2d):
-        """Has a buffer that no logit depends on, and that goes wrong in a step of some epoch."""
-
-        def __init__(self):
-            super().__init__(3, 10, 1)
-            self.register_buffer("spare", torch.zeros(3))
-            self.steps = 0
+    class Spoilt(Counting):
+        """Its buffer goes wrong in a step of some epoch."""
 
         def forward(self, images):
-            self.steps += self.training
+            logits = super().forward(images)
             if self.steps == 3 * epoch:
                 self.spare[1] = value
-            return super().forward(images)
+            return logits
 
     config = RunConfig(**{**TINY, "epochs": 4})
     with pytest.raises(NonFiniteError, match=rf"a weight is infinite or NaN after epoch {epoch}\. .*{good}.*Lower"):
@@ -126,19 +134,14 @@ def test_a_weight_that_is_not_finite_is_told_though_every_loss_is(epoch, good, v
 
 @pytest.mark.parametrize("what", ["the loss is nan", "a weight is infinite or NaN"])
 def test_what_is_not_finite_takes_no_good_states_place_within_an_epoch(what, tiny_dataset, tmp_path, monkeypatch):
-    class Sudden(nn.Conv2d):
+    class Sudden(Counting):
         """Goes wrong at the fifth step: the second of the second epoch."""
 
-        def __init__(self):
-            super().__init__(3, 10, 1)
-            self.register_buffer("spare", torch.zeros(3))
-            self.steps = 0
-
         def forward(self, images):
-            self.steps += self.training
+            logits = super().forward(images)
             wrong = float("nan") if self.steps == 5 else 1
             self.spare *= 1 if "loss" in what else wrong
-            return super().forward(images) * (wrong if "loss" in what else 1)
+            return logits * (wrong if "loss" in what else 1)
 
     monkeypatch.setattr(loop, "KEEP_SECONDS", -1.0)
     kept = r"state\.safetensors \(after epoch 1 and 1 steps\)"
