@@ -102,7 +102,7 @@ check: env  ## what to run while working: format, lint, types, import rules, the
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy patlib
-	$(BIN)/pytest -q -p no:nbval -n 2 --dist loadfile -m "not slow" tests --ignore tests/browser --ignore tests/book
+	$(BIN)/pytest -q -p no:nbval -n 2 --dist loadfile -m "not slow" tests
 
 coverage: env  ## the share of each room's lines that TESTS=tests run, those that they start in other processes too
 	@rm -rf build/coverage && mkdir -p build/coverage

@@ -19,10 +19,15 @@ SLOW = {
     "test_cell.py", "test_cluster.py", "test_queue.py", "test_runner.py", "test_estimate.py", "test_runs.py",
     "test_study.py", "test_bench.py", "test_loss_compile.py", "test_loss_properties.py", "test_loss_memory.py",
     "test_own_dataset.py", "test_keeping.py", "test_run.py", "test_step.py", "test_predict.py", "test_deviations.py",
-    "test_parent.py",
+    "test_parent.py", "test_synthetic.py", "test_near_scenes.py",
 }  # fmt: skip
 """Folders and files whose tests train, compile, start processes or draw many examples: `make check` leaves them out.
 A slow test of a fast file is marked where it stands."""
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Spare who leaves the slow tests out the import of what they need, which each test process would repeat."""
+    return True if config.option.markexpr == "not slow" and collection_path.name in SLOW else None
 
 
 def pytest_collection_modifyitems(items):

@@ -12,6 +12,7 @@ MODULES = [
     for path in sorted((ROOT / "patlib").rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
 ]
+SLOW = {"patlib.datasets.prepared", "patlib.trainer.run"}  # draw all synthetic scenes
 ROOMS = tuple(f"patlib.{room}" for room in ("losses", "models", "datasets", "metrics", "trainer"))
 SHOWN_ELSEWHERE = {"DatasetSpec", "PreparedDataset", "Split", "load_model"}
 """What another name's example makes or needs: `prepare` returns three, and the last one needs a run."""
@@ -22,7 +23,9 @@ def examples(module: str) -> list[doctest.DocTest]:
     return [test for test in found if test.examples]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "module", [pytest.param(module, marks=[pytest.mark.slow] * (module in SLOW)) for module in MODULES]
+)
 def test_an_example_prints_what_it_says(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATLIB_CACHE", str(tmp_path / "cache"))
