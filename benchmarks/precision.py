@@ -80,7 +80,10 @@ def finished_run(folder: Path, accelerator: str) -> Run:
 
 
 def measure(accelerator: str, number: int) -> dict[str, Any]:
-    """Quartiles of seconds and of bf16 / fp32, round by round; of keeping the state, its share of an epoch's steps."""
+    """Quartiles of seconds and of bf16 / fp32, round by round; of keeping the state, its share of an epoch's steps.
+
+    The epoch is that of the quicker precision, beside which the share is largest.
+    """
     steps = {
         f"{name} {precision}": training_step(name, precision, accelerator)
         for name in NETWORKS
@@ -93,7 +96,8 @@ def measure(accelerator: str, number: int) -> dict[str, Any]:
         times = rounds(steps, device, number, "steps of each network and precision")
     seconds = {name: [it.wall for it in taken] for name, taken in times.items()}
     steps_an_epoch = -(-IMAGES // BATCH)
-    epoch = [steps_an_epoch * taken for taken in seconds["segnet bf16"]]
+    quicker = [min(pair) for pair in zip(seconds["segnet fp32"], seconds["segnet bf16"], strict=True)]
+    epoch = [steps_an_epoch * taken for taken in quicker]
     return {
         "seconds": {name: quartiles(taken) for name, taken in seconds.items()},
         "bf16_to_fp32": {name: ratios(seconds[f"{name} bf16"], seconds[f"{name} fp32"]) for name in NETWORKS},
@@ -107,7 +111,7 @@ def show(report: dict[str, Any]) -> None:
         print(f"{name:<8} bf16 / fp32: {shown(ratio)}")
     share = report["keep_to_epoch"]
     verdict = "met" if share["median"] <= LIMIT else "missed"
-    print(f"keeping the state / an epoch in bf16: {shown(share, 4)}, at most {LIMIT}: {verdict}")
+    print(f"keeping the state / an epoch in the quicker precision: {shown(share, 4)}, at most {LIMIT}: {verdict}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
