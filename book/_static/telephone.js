@@ -37,8 +37,11 @@
   }
 
   function fit(equation) {
-    const share = equation.clientWidth / equation.scrollWidth;
-    if (share < 1) equation.style.fontSize = `${Math.max(share, 0.5) * parseFloat(equation.style.fontSize)}%`;
+    const least = 0.5 * parseFloat(equation.style.fontSize);
+    for (let turn = 0; turn < 3; turn++) {  // words and spaces of an equation shrink less than its symbols
+      const share = equation.clientWidth / equation.scrollWidth;
+      if (share < 1) equation.style.fontSize = `${Math.max(share * parseFloat(equation.style.fontSize), least)}%`;
+    }
   }
 
   function fitAll() {
