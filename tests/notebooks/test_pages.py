@@ -74,3 +74,13 @@ def test_code_of_solutions_is_tagged_and_folded(cells: list[NotebookNode]) -> No
             assert {"solution", "hide-cell"} <= set(cell.metadata.get("tags", [])), (
                 f"tags: [solution, hide-cell]\n{cell.source}"
             )
+
+
+def test_an_equation_that_is_referred_to_stands_on_the_same_page(cells: list[NotebookNode]) -> None:
+    """JupyterLab knows the equations of the open notebook alone, and shows a warning sign for any other."""
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    there = set(re.findall(r"\$\$ \((eq-[\w-]+)\)", text))
+    elsewhere = set(re.findall(r"\{eq\}`(eq-[\w-]+)`", text)) - there
+    assert not elsewhere, (
+        f"name the equation and link to its section, as in [Eq. 4](06_adaptive_pixels.ipynb#the-loss): {elsewhere}"
+    )
