@@ -36,15 +36,23 @@
     return line;
   }
 
+  /** As large as it was written where that fits, and on a telephone smaller where it does not. */
   function fit(equation) {
-    const share = equation.clientWidth / equation.scrollWidth;
-    if (share < 1) equation.style.fontSize = `${Math.max(share, 0.5) * parseFloat(equation.style.fontSize)}%`;
+    equation.dataset.size ??= equation.style.fontSize;
+    equation.style.fontSize = equation.dataset.size;
+    const least = 0.5 * parseFloat(equation.dataset.size);
+    for (let turn = 0; telephone.matches && turn < 3; turn++) {  // words and spaces shrink less than symbols
+      const share = equation.clientWidth / equation.scrollWidth;
+      if (share < 1) equation.style.fontSize = `${Math.max(share * parseFloat(equation.style.fontSize), least)}%`;
+    }
   }
 
+  let wrapped = false;
+
   function fitAll() {
-    if (!telephone.matches) return;
-    telephone.removeEventListener("change", fitAll);
     window.MathJax?.startup?.promise.then(() => document.querySelectorAll("mjx-container[display]").forEach(fit));
+    if (wrapped || !telephone.matches) return;
+    wrapped = true;
     document.querySelectorAll(".cell_input div.highlight pre, article > section div.highlight pre").forEach(wrapLines);
   }
 

@@ -18,8 +18,8 @@ def class_scores(confusions: ArrayLike) -> dict[str, np.ndarray]:
 
     With true positives TP, false positives FP and false negatives FN of a class:
 
-    .. math:: IoU=\frac{TP}{TP+FP+FN},\; Dice=\frac{2TP}{2TP+FP+FN},\; precision=\frac{TP}{TP+FP},\;
-              recall=\frac{TP}{TP+FN}
+    .. math:: IoU=\frac{TP}{TP+FP+FN},\quad Dice=\frac{2TP}{2TP+FP+FN} \\
+              precision=\frac{TP}{TP+FP},\quad recall=\frac{TP}{TP+FN}
 
     ``iou``, ``dice``, ``precision`` and ``recall`` have shape (..., L), with NaN where the denominator is 0. ``miou``
     and ``mean_recall`` (...) are means over the classes for which the fraction is defined, and ``pixel_acc`` (...) is

@@ -30,6 +30,8 @@ class ClassBalanced(PixelLoss):
     ``power`` in place of beta weights by frequency itself, :math:`w_c\propto n_c^{-\text{power}}`, rescaled likewise.
     0 <= ``power`` <= 1 leads from equal weights to inverse frequency; 0.5 is the usual inverse square root.
 
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
+
     Example:
         >>> import torch
         >>> from patlib.losses import ClassBalanced
@@ -87,6 +89,8 @@ class ClassBalancedFocal(ClassBalanced):
     The weights w are those of :class:`ClassBalanced` (Cui et al. 2019), the focal factor is that of the softmax. With
     ``reduction`` "none" a pixel costs its term, and "sum" is the sum without 1/M.
 
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
+
     Example:
         >>> import torch
         >>> from patlib.losses import ClassBalancedFocal
@@ -125,6 +129,8 @@ class BalancedSoftmax(PixelLoss):
     the official limit :math:`\pi_c\to0` (it leaves the softmax), with the smallest normal float32 in place of 0 so
     that the loss stays finite should the class turn up. ``reduction`` is that of the cross-entropy.
 
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
+
     Example:
         >>> import torch
         >>> from patlib.losses import BalancedSoftmax
@@ -158,6 +164,8 @@ class LDAM(PixelLoss):
     the whole training set. The authors use cosine logits in [-1, 1]; with the unbounded logits of a segmentation
     network ``scale`` mostly multiplies them. Their deferred re-weighting is not part of the loss. ``reduction`` is that
     of the cross-entropy.
+
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
 
     Example:
         >>> import torch

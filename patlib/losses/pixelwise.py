@@ -38,6 +38,8 @@ class Focal(PixelLoss):
     flows through the modulating factor. ``gamma`` >= 0. With ``reduction`` "none" a pixel costs
     :math:`(1-p)^\gamma(-\log p)`, and "sum" is the sum of these.
 
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
+
     Example:
         >>> import torch
         >>> from patlib.losses import Focal
@@ -83,6 +85,8 @@ class PAT(PixelLoss):
     0 <= ``alpha`` <= 1 makes the size weight :math:`1/S^\alpha`: 1 is the paper's, 0 none (pixels are summed). The sum
     is divided by B for every alpha, so a smaller alpha also makes the whole loss larger. Adam does not react to the
     scale of a loss; weight decay that is a term of the gradient and the clipping of gradients do.
+
+    The chapter ``notebooks/06_adaptive_pixels.md`` writes it as the equations stand.
 
     Example:
         >>> import torch

@@ -23,6 +23,8 @@ class BLV(PixelLoss):
     normal with gain sigma and fan L (standard deviation :math:`\sigma/\sqrt L`). The mean is over valid pixels; the
     authors' configuration also counts ignored ones. ``reduction`` is that of the cross-entropy.
 
+    The chapter ``notebooks/07_the_baselines.md`` computes it by hand.
+
     Example:
         >>> import torch
         >>> from patlib.losses import BLV

@@ -44,7 +44,8 @@ def confusion_scores(confusion: Tensor) -> dict[str, Tensor]:
 
     With TP, FP and FN of a class as in :mod:`patlib.metrics.segmentation`:
 
-    .. math:: IoU=\frac{TP}{TP+FP+FN},\quad Dice=\frac{2TP}{2TP+FP+FN},\quad recall=\frac{TP}{TP+FN}
+    .. math:: IoU=\frac{TP}{TP+FP+FN},\quad Dice=\frac{2TP}{2TP+FP+FN} \\
+              recall=\frac{TP}{TP+FN}
 
     ``iou`` (L,) has NaN for a class with no true and no predicted pixel. ``miou``, ``mean_dice`` and ``mean_acc`` (the
     mean recall) are means over the classes for which the fraction is defined, ``pixel_acc`` is the share of right

@@ -2,7 +2,8 @@ r"""Segmentation metrics from one confusion matrix, accumulated over a whole spl
 
 With :math:`C_{tp}` the pixels of true class t predicted as p, and TP, FP, FN of a class c read off it:
 
-.. math:: IoU_c=\frac{TP}{TP+FP+FN},\quad Dice_c=\frac{2TP}{2TP+FP+FN},\quad acc_c=\frac{TP}{TP+FN}
+.. math:: IoU_c=\frac{TP}{TP+FP+FN},\quad Dice_c=\frac{2TP}{2TP+FP+FN} \\
+          acc_c=\frac{TP}{TP+FN}
 
 Means run over the classes for which the fraction is defined; a class that neither occurs nor is predicted has none.
 All are of regions: for scores at the borders, such as a boundary IoU, see the recipes of the book.

@@ -42,6 +42,8 @@ def test_a_wide_equation_becomes_as_narrow_as_the_page_and_a_narrow_one_stays(pa
     assert sizes[0] == [120, 0]
     assert 60 < sizes[1][0] < 120 and sizes[1][1] <= excess
     assert sizes[2][0] == 60 and sizes[2][1] > excess
+    page.set_viewport_size({"width": 1280, "height": 600})  # a telephone turned on its side
+    page.wait_for_function("[...document.querySelectorAll('mjx-container')].every(it => it.style.fontSize === '120%')")
 
 
 def text(page: Page) -> list[str]:

@@ -74,3 +74,14 @@ def test_code_of_solutions_is_tagged_and_folded(cells: list[NotebookNode]) -> No
             assert {"solution", "hide-cell"} <= set(cell.metadata.get("tags", [])), (
                 f"tags: [solution, hide-cell]\n{cell.source}"
             )
+
+
+def test_an_equation_that_is_referred_to_has_the_same_number_in_jupyterlab(cells: list[NotebookNode]) -> None:
+    """JupyterLab numbers the labelled equations of the open notebook from 1, and knows no others."""
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    there = re.findall(r"\$\$ \((eq-[\w-]+)\)", text)
+    for label in re.findall(r"\{eq\}`(eq-[\w-]+)`", text):
+        advice = f"{label}: name the equation, as in [Eq. 4](06_adaptive_pixels.ipynb#the-loss)"
+        assert label in there, advice
+        number = label.removeprefix("eq-")
+        assert not number.isdigit() or there.index(label) + 1 == int(number), advice
