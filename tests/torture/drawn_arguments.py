@@ -52,11 +52,14 @@ def rarely(percent: int) -> st.SearchStrategy[bool]:
     return st.integers(0, 99).map(lambda drawn: drawn >= 100 - percent)
 
 
-def tensors(
-    shape: list[int], dtypes: st.SearchStrategy[str], values: st.SearchStrategy[float]
-) -> st.SearchStrategy[str]:
-    """A tensor, filled with a few values in turn."""
-    return st.builds(written, st.just(shape), dtypes, st.lists(values, min_size=1, max_size=9))
+def some(usual: list, others: list, percent: int) -> st.SearchStrategy:
+    """Mostly one of the usual values."""
+    both = {False: st.sampled_from(usual), True: st.sampled_from(others)}
+    return rarely(percent).flatmap(both.__getitem__)
+
+
+def few(values: st.SearchStrategy) -> st.SearchStrategy[list]:
+    return st.lists(values, min_size=1, max_size=9)
 
 
 def written(shape: list[int], dtype: str, values: list[float]) -> str:
@@ -66,30 +69,46 @@ def written(shape: list[int], dtype: str, values: list[float]) -> str:
     return f"torch.tensor({drawn}, dtype=torch.{first}).reshape({shape}).to(torch.{dtype})"
 
 
+# Made once: to make a strategy takes longer than to draw from it.
+TRUE, SELDOM, RARE, UNUSUAL = rarely(50), rarely(6), rarely(10), rarely(25)
+LABEL_TYPES, LOGIT_TYPES = some(INTEGERS, OTHERS, 15), some(FLOATS, OTHERS, 15)
+LOGITS = few(st.sampled_from(NUMBERS) | st.floats(-9, 9) | st.floats(width=32, allow_nan=False, allow_infinity=False))
+LABELS = {
+    label: few(some([0, 1, 2, int(eval(label, NAMES))], [-1, -2, 3, 100, 200, 256, -256], 3)) for label in IGNORED
+}
+CLASS = {label: few(st.sampled_from([0, 1, 2, int(eval(label, NAMES))])) for label in IGNORED}
+NOT_FINITE, ODDITY, SHAPE = (
+    st.sampled_from(["nan", "inf", "-inf"]),
+    st.sampled_from(ODD),
+    st.lists(st.integers(0, 4), max_size=6),
+)
+SIDES = st.lists(st.integers(1, 3), min_size=3, max_size=3)
+CONFUSIONS = few(st.sampled_from([0, 1, 5, -1, math.nan, 2**40]) | st.integers(0, 99))
+REDUCTIONS = ["'mean'", "'sum'", "'none'"]
+PARAMETERS = {
+    loss: st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(loss_parameters(loss), st.sampled_from(VALUES) | st.floats().map(repr))
+    )
+    for loss in LOSSES
+}
+
+
 @st.composite
 def batches(draw, ignored: str, axes: int, labels: bool) -> tuple[str, str]:
     """Logits, or predicted labels, and a target: most of them fit each other."""
-    spatial = draw(st.lists(st.integers(1, 3), min_size=axes, max_size=axes))
-    if draw(rarely(10)):
+    spatial = draw(SIDES)[:axes]
+    if draw(RARE):
         spatial[0] = 0
     images = draw(st.integers(0, 2))
     shapes = [[images, *spatial] if labels else [images, L, *spatial], [images, *spatial]]
-    if draw(rarely(25)):
-        shapes[draw(st.integers(0, 1))] = draw(st.lists(st.integers(0, 4), max_size=6))
-    known = [0, 1, 2, int(eval(ignored, NAMES))]
-    unknown = [-1, -2, 3, 100, 200, 256, -256] if draw(rarely(15)) else []
-    usual = st.sampled_from(INTEGERS if labels else FLOATS)
-    numbers = st.sampled_from(NUMBERS) | st.floats(-9, 9) | st.floats(width=32, allow_nan=False, allow_infinity=False)
-    first = draw(tensors(shapes[0], some(usual, OTHERS, 15), st.sampled_from(known) if labels else numbers))
-    if not labels and draw(rarely(20)):
+    if draw(UNUSUAL):
+        shapes[draw(TRUE)] = draw(SHAPE)
+    first = written(shapes[0], draw(LABEL_TYPES if labels else LOGIT_TYPES), draw(CLASS[ignored] if labels else LOGITS))
+    if not labels and draw(UNUSUAL):
         third = f"torch.arange({math.prod(shapes[0])}).reshape({shapes[0]}) == 3"
-        first = f"torch.where({third}, {draw(st.sampled_from(['nan', 'inf', '-inf']))}, {first})"
-    second = draw(tensors(shapes[1], some(st.sampled_from(INTEGERS), OTHERS, 15), st.sampled_from(known + unknown)))
-    return draw(some(st.just(first), ODD, 6)), draw(some(st.just(second), ODD, 6))
-
-
-def some(usual: st.SearchStrategy[str], others: list[str], percent: int) -> st.SearchStrategy[str]:
-    return rarely(percent).flatmap(lambda rare: st.sampled_from(others) if rare else usual)
+        first = f"torch.where({third}, {draw(NOT_FINITE)}, {first})"
+    second = written(shapes[1], draw(LABEL_TYPES), draw(LABELS[ignored]))
+    return draw(ODDITY) if draw(SELDOM) else first, draw(ODDITY) if draw(SELDOM) else second
 
 
 @st.composite
@@ -98,22 +117,20 @@ def cases(draw) -> dict:
     wrong = call == "parameters"
     case = {"call": call, "classes": draw(st.sampled_from(CLASSES)) if wrong else "3"}
     case["ignored"] = draw(st.sampled_from(IGNORED))
-    labels = call == "images" or (call in ("metrics", "released") and draw(rarely(30)))
+    labels = call == "images" or (call in ("metrics", "released") and draw(UNUSUAL))
     axes = draw(st.integers(1, 3)) if call in ("loss", "metrics", "sizes") else 2
     case["first"], case["target"] = draw(batches(case["ignored"], axes, labels))
     case["counts"] = draw(st.sampled_from(COUNTS if wrong or call == "groups" else COUNTS[:10]))
     if call in ("loss", "parameters"):
         case["name"] = draw(st.sampled_from(list(LOSSES)))
-        reductions = ["'mean'", "'sum'", "'none'"] + ["'MEAN'", "None", "[]", "np.array(['sum'])"] * wrong
-        case["reduction"] = draw(st.sampled_from(reductions))
-        own = {name: st.sampled_from(VALUES) | st.floats().map(repr) for name in loss_parameters(case["name"])}
-        case["parameters"] = draw(st.fixed_dictionaries({}, optional=own)) if wrong else {}
-        case["normaliser"] = draw(some(st.just("None"), VALUES, 10)) if call == "loss" else "None"
-    if call not in ("loss", "scores", "groups") and draw(rarely(10)):
+        others = ["'MEAN'", "None", "[]", "np.array(['sum'])"] if wrong else []
+        case["reduction"] = draw(st.sampled_from(REDUCTIONS + others))
+        case["parameters"] = draw(PARAMETERS[case["name"]]) if wrong else {}
+        case["normaliser"] = draw(st.sampled_from(VALUES)) if call == "loss" and draw(RARE) else "None"
+    if call not in ("loss", "scores", "groups") and draw(RARE):
         case["ignored"] = draw(st.sampled_from(WRONG_IGNORED))
     if call == "scores":
-        side, counts = draw(st.integers(1, 3)), st.sampled_from([0, 1, 5, -1, math.nan, 2**40]) | st.integers(0, 99)
-        shape = [side, side + draw(rarely(20))]
-        dtypes = st.sampled_from(["int64", "float64", "bool", "uint8"])
-        case["first"] = draw(some(tensors(shape, dtypes, counts), ODD, 20))
+        side, dtype = draw(st.integers(1, 3)), draw(st.sampled_from(["int64", "float64", "bool", "uint8"]))
+        confusion = written([side, side + draw(RARE)], dtype, draw(CONFUSIONS))
+        case["first"] = draw(ODDITY) if draw(UNUSUAL) else confusion
     return case

@@ -129,10 +129,10 @@ def hdf(version: str, settings: dict) -> bytes:
 CHUNKED = ({}, {"chunks": (1, 3, 2, 2), "compression": "gzip"}, {"chunks": True, "shuffle": True})
 HDFS = st.builds(hdf, st.sampled_from(("earliest", "latest")), st.sampled_from(CHUNKED))
 ATTACKS = {
-    "images": (120, st.tuples(st.sampled_from(SUFFIXES), damaged(st.one_of(FILES, FILES, FILES, ARRAYS)))),
+    "images": (100, st.tuples(st.sampled_from(SUFFIXES), damaged(st.one_of(FILES, FILES, FILES, ARRAYS)))),
     "bombs": (10, st.tuples(st.sampled_from(SUFFIXES), damaged(BOMBS))),
-    "matlab files": (60, st.tuples(st.just("mat"), damaged(st.booleans().map(matlab)))),
-    "hdf files": (60, st.tuples(st.just("h5"), damaged(HDFS))),
+    "matlab files": (40, st.tuples(st.just("mat"), damaged(st.booleans().map(matlab)))),
+    "hdf files": (40, st.tuples(st.just("h5"), damaged(HDFS))),
 }
 
 

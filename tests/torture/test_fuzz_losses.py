@@ -160,4 +160,4 @@ def test_arguments_of_every_kind_are_refused_by_name_or_give_a_right_number(tria
         return "refused" if error is not None else "answered"
 
     contents = cases().map(lambda case: json.dumps(case, indent=1).encode())
-    trials.fuzz("losses and metrics", st.tuples(st.just("json"), contents), check, short=300)
+    trials.fuzz("losses and metrics", st.tuples(st.just("json"), contents), check, short=100)

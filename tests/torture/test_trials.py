@@ -47,8 +47,8 @@ def fuzzed(own, short, breaks=lambda content: False):
 
 def test_the_short_form_draws_the_same_inputs_each_time_and_the_long_form_others():
     own = Trials()
-    fed = fuzzed(own, 50)
-    assert fed == fuzzed(Trials(), 50) and own.counts == {"trials": 50, "read": 50}
+    fed = fuzzed(own, 20)
+    assert fed == fuzzed(Trials(), 20) and own.counts == {"trials": 20, "read": 20}
     assert len(set(fuzzed(Trials(0.01), 1)) - set(fed)) > 50
 
 
