@@ -47,8 +47,8 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
     other waits and then finds it. What a killed process left behind is removed by the next one.
 
     Raises:
-        DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
-            disk of the cache is full.
+        DataError: a source file is missing, damaged or changed meanwhile, a split is missing or empty, a name is in two
+            splits, or the disk of the cache is full.
     """
     check_splits(spec, source)
     height, width = size
@@ -139,6 +139,11 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
         with tqdm(total=total, desc=f"preparing {folder.name}", unit="image", **quiet) as bar:
             for split, items in source.splits.items():
                 manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
+        if fingerprint(source) != manifest["source"]:
+            raise DataError(
+                f"{source.root}: files of {spec.name} were changed while they were prepared. Prepare again when nobody "
+                "writes there"
+            )
         for path in sorted(work.iterdir()):
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         stated = {**manifest, "sha256": _manifest_digest(manifest)}
@@ -206,6 +211,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     path = folder / "manifest.json"
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             return None

@@ -131,6 +131,8 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
 
 def is_of_the_record(folder: Path) -> bool:
     """Whether what is unfinished in a folder belongs to its record: its run was killed after it had written that."""
+    if not (folder / "record.json").is_file():
+        return False
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         for checkpoint in ("best", "last"):
