@@ -124,6 +124,26 @@ def _sweep(place: Path, pattern: str) -> None:
                 os.close(descriptor)
 
 
+def reserve(sizes: Mapping[Path, int]) -> None:
+    """Make files of so many bytes in one folder, whose space on the disk nobody else can then take.
+
+    Raises OSError with ENOSPC if the disk has no such space.
+    """
+    # Asked first, because not every system and file system can set space aside: macOS, Windows and a few network disks
+    # cannot, and who fills such a disk meanwhile is told of by the writing that fails.
+    if shutil.disk_usage(next(iter(sizes)).parent).free < sum(sizes.values()):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for path, size in sizes.items():
+        with path.open("xb") as file:
+            if not hasattr(os, "posix_fallocate"):
+                continue
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+
+
 def lock_holder(path: Path) -> str:
     """Which process of this machine holds the lock of a file, as " (pid 4711)"; "" where the system does not tell."""
     try:
@@ -190,6 +210,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.exists() and not path.is_file():  # but a folder, or a pipe, which would wait for a writer
+        raise ValueError(f"{path} is no file")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

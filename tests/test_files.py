@@ -1,13 +1,14 @@
 import errno
 import json
 import os
+from contextlib import nullcontext
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from patlib import files
-from patlib.files import replacing, write_json, write_weights
+from patlib.files import replacing, reserve, write_json, write_weights
 
 
 def test_a_failed_write_keeps_what_was_there_and_leaves_nothing_behind(tmp_path):
@@ -136,3 +137,23 @@ def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch
     with files.temporary_folder("group") as one, files.temporary_folder("group") as other:
         assert sorted(tmp_path.iterdir()) == sorted([one, other, tmp_path / "patlib-other-abc"])
     assert list(tmp_path.iterdir()) == [tmp_path / "patlib-other-abc"]
+
+
+def test_reserved_space_is_taken_from_the_disk_before_anything_is_written(tmp_path):
+    reserve({tmp_path / "a": 5_000_000, tmp_path / "b": 1})
+    assert [(tmp_path / name).stat().st_size for name in "ab"] == [5_000_000, 1]
+    assert (tmp_path / "a").stat().st_blocks * 512 >= 5_000_000  # a hole would have none
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        reserve({tmp_path / "c": 2**62})
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EOPNOTSUPP, False)])
+def test_where_no_space_can_be_reserved_files_are_made_empty(tmp_path, monkeypatch, number, refused):
+    def cannot(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot)
+    with pytest.raises(OSError, match=os.strerror(number)) if refused else nullcontext():
+        reserve({tmp_path / "a": 9})
+    assert refused or (tmp_path / "a").read_bytes() == b""

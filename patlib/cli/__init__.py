@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from patlib.cli import bench, data, grid, run, study, table
+from patlib.cli.messages import Commands
 from patlib.cli.options import UNREAD, with_settings
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)  # Rich takes longer to import than the rest together
+# Rich takes longer to import than the rest together.
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data.data_app, name="data")
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+USAGE: Any = typer.BadParameter.__base__
+"""What typer raises for words that it cannot read; it lies in click, or in typer itself, by the version of typer."""
 
 
 def say(text: str, err: bool = False) -> None:
@@ -14,8 +19,35 @@ def say(text: str, err: bool = False) -> None:
 
     A record or a folder from elsewhere may hold such characters, and a terminal would obey them.
     """
-    shown = (char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
-    typer.echo("".join(shown), err=err)
+    typer.echo(spelt_out(text), err=err)
+
+
+def spelt_out(text: str) -> str:
+    """A text in which control characters, except tabs and line ends, are spelt out."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+class Commands(TyperGroup):
+    """Commands whose words may hold control characters, which typer's own messages about them then spell out."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        """As of any command."""
+        with _plain_usage():
+            return super().make_context(*arguments, **settings)
+
+    def invoke(self, context: Any) -> Any:
+        """As of any command."""
+        with _plain_usage():
+            return super().invoke(context)
+
+
+@contextmanager
+def _plain_usage() -> Iterator[None]:
+    try:
+        yield
+    except USAGE as error:
+        error.message = spelt_out(error.message)
+        raise
 
 
 @contextmanager

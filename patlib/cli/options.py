@@ -62,7 +62,8 @@ def with_settings(command: Callable[..., None], of_a_grid: bool = False) -> Call
         app = typer.Typer(add_completion=False)
         paragraphs = (" ".join(part.split()) for part in f"{command.__doc__}".split("\n\n"))
         app.command(help="\n\n".join(paragraphs), context_settings={"allow_extra_args": True})(called)
-        app(words, prog_name=context.command_path)
+        # What it cannot read is printed, and its exit code used, by the program.
+        raise typer.Exit(app(words, prog_name=context.command_path, standalone_mode=False) or 0)
 
     forward.__name__, forward.__doc__ = command.__name__, command.__doc__
     return forward

@@ -44,7 +44,8 @@ def from_folder(
         size: (H, W) to which all are resized.
         splits: "folders" if the first folder of each name is its split (``train/a/1``); or for each split a list of
             names, or a file with one name on each line; the splits are drawn if None. There must be train, val and
-            test, and there may be more.
+            test, and there may be more. Images that are in none are left out, as lists are how a part of the data is
+            chosen; a warning says how many there are.
         fractions: of the images in train, val and test, where they are drawn.
         seed: of the random generator that draws them.
         group: keeps images together where splits are drawn, such as the frames of one drive. It is a function that

@@ -16,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
 import sys
@@ -32,7 +34,7 @@ from tqdm import tqdm
 
 from patlib.datasets.sources import Item, Source, check_splits, fingerprint
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.files import lock_holder, sha256, to_disk
+from patlib.files import lock_holder, reserve, sha256, to_disk
 
 FORMAT = 1
 """Raise it when the arrays or the manifest change meaning: older folders are then prepared again."""
@@ -45,25 +47,23 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
     other waits and then finds it. What a killed process left behind is removed by the next one.
 
     Raises:
-        DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
-            disk of the cache is full.
+        DataError: a source file is missing, damaged or changed meanwhile, a split is missing or empty, a name is in two
+            splits, or the disk of the cache is full.
     """
     check_splits(spec, source)
     height, width = size
-    needed = sum(len(items) for items in source.splits.values()) * height * width * 4
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(folder):
             there = read_manifest(folder)
             if there is not None and there["source"] == fingerprint(source):
                 return
-            if shutil.disk_usage(folder.parent).free < needed:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _write(folder, spec, size, source, progress)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         free = shutil.disk_usage(folder.parent).free
+        needed = sum(len(items) for items in source.splits.values()) * height * width * 4
         raise DataError(
             f"the disk of {folder.parent} is full: {spec.name} at {height}x{width} needs {needed / 1e6:.1f} MB there, "
             f"and {free / 1e6:.1f} MB are free. Make room, or set PATLIB_CACHE to a folder on another disk"
@@ -130,11 +130,20 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
     }
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-work-", dir=folder.parent))
     try:
+        shapes: dict[str, tuple[int, ...]] = {}
+        shapes |= {f"{split}_masks": (len(items), *size) for split, items in source.splits.items()}
+        shapes |= {f"{split}_images": (len(items), *size, 3) for split, items in source.splits.items()}
+        reserve({work / f"{name}.npy": len(_head(shape)) + math.prod(shape) for name, shape in shapes.items()})
         total = sum(len(items) for items in source.splits.values())
         quiet = {} if progress else {"disable": True}  # not disable=False, which would overrule TQDM_DISABLE
         with tqdm(total=total, desc=f"preparing {folder.name}", unit="image", **quiet) as bar:
             for split, items in source.splits.items():
                 manifest["splits"][split] = _write_split(work, split, items, spec, size, bar)
+        if fingerprint(source) != manifest["source"]:
+            raise DataError(
+                f"{source.root}: files of {spec.name} were changed while they were prepared. Prepare again when nobody "
+                "writes there"
+            )
         for path in sorted(work.iterdir()):
             manifest["arrays"][path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         stated = {**manifest, "sha256": _manifest_digest(manifest)}
@@ -148,17 +157,23 @@ def _write(folder: Path, spec: DatasetSpec, size: tuple[int, int], source: Sourc
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _head(shape: tuple[int, ...]) -> bytes:
+    """What an .npy file of uint8 begins with."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
 def _write_split(
     work: Path, split: str, items: list[Item], spec: DatasetSpec, size: tuple[int, int], bar: tqdm
 ) -> dict[str, Any]:
     """Write the two arrays of one split; returns its part of the manifest."""
     height, width = size
-    shape = (len(items), height, width)
     counts = np.zeros(256, dtype=np.int64)
-    # Written in turn and not through a memory map: on a full disk a map kills the process, where writing raises.
-    with (work / f"{split}_images.npy").open("wb") as images, (work / f"{split}_masks.npy").open("wb") as masks:
-        for file, whole in ((images, (*shape, 3)), (masks, shape)):
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": whole})
+    # Written in turn and not through a memory map: where no space is reserved, a map kills the process on a full disk.
+    with (work / f"{split}_images.npy").open("r+b") as images, (work / f"{split}_masks.npy").open("r+b") as masks:
+        for file, whole in ((images, (len(items), height, width, 3)), (masks, (len(items), height, width))):
+            file.write(_head(whole))
         for item in items:
             image, mask = item.load()
             # Pillow's BILINEAR widens with the scale, so shrinking averages instead of skipping pixels.
@@ -196,6 +211,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     path = folder / "manifest.json"
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             return None

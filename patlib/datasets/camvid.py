@@ -25,7 +25,7 @@ import zipfile
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from patlib.datasets.decode import read_mask, refusing_damage
+from patlib.datasets.decode import read_mask, read_text, refusing_damage
 from patlib.datasets.download import Remote, fetch
 from patlib.datasets.sources import Item, Source, is_complete, known_files, load_pair, require_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
@@ -98,7 +98,7 @@ def source(root: Path, protocol: str = "official", seed: int = 0) -> Source:
         for folder in (root / split, root / f"{split}annot"):
             if not folder.is_dir():
                 raise DataError(f"camvid: the folder {folder} is missing. Get the dataset again:\n{SPEC.how_to_get}")
-        if (listing := root / f"{split}.txt").is_file():
+        if (listing := root / f"{split}.txt").exists():
             files.append(listing)
         items[split] = []
         for image, mask in _pairs(root, split):
@@ -161,7 +161,15 @@ def _day_to_dusk(official: dict[str, list[Item]]) -> dict[str, list[Item]]:
 def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
     """Image and mask of each name of a split, which its list file states if there is one."""
     listing = root / f"{split}.txt"
-    return _listed(root, listing) if listing.is_file() else _found(root, split)
+    if not listing.exists():
+        return _found(root, split)
+    pairs = _listed(root, listing)
+    listed = {path for pair in pairs for path in pair}
+    for folder in (root / split, root / f"{split}annot"):
+        for path in known_files(folder, SUFFIXES):
+            if path not in listed:
+                raise DataError(f"{path} is not listed in {listing}: take it out of {folder}, or list it")
+    return pairs
 
 
 def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
@@ -170,7 +178,7 @@ def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
     Only the last two parts of a path count: the tutorial's own lists are rooted at `/SegNet/CamVid`.
     """
     pairs = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(listing).splitlines(), start=1):
         if not line.strip():
             continue
         paths = [PurePosixPath(word) for word in line.split()]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patlib.datasets.sources import Source, paired_source
+from patlib.datasets.sources import Source, paired_source, refuse_repeats
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
 
@@ -95,11 +95,14 @@ def _pairs(root: Path, split: str) -> dict[str, tuple[Path, Path]]:
     for folder in (images, masks):
         if not folder.is_dir():
             raise DataError(f"cityscapes: the folder {folder} is missing. To get the dataset:\n{SPEC.how_to_get}")
-    for path in images.glob("*/[!.]*"):
-        if not path.name.endswith(IMAGE):
-            raise DataError(f"{path}: expected only files that end with {IMAGE} here; take it out of {path.parent}")
+    for path in [*images.glob("*/[!.]*"), *(path for path in images.glob("[!.]*") if not path.is_dir())]:
+        if path.parent == images or not path.name.endswith(IMAGE):
+            raise DataError(
+                f"{path}: expected only files that end with {IMAGE} in a folder for each city here; take it out of {path.parent}"
+            )
     found = [path.relative_to(images).as_posix().removesuffix(IMAGE) for path in images.glob(f"*/*{IMAGE}")]
     found += [path.relative_to(masks).as_posix().removesuffix(MASK) for path in masks.glob(f"*/*{MASK}")]
+    refuse_repeats([Path(stem).name for stem in dict.fromkeys(found)], images)
     return {Path(stem).name: (images / f"{stem}{IMAGE}", masks / f"{stem}{MASK}") for stem in found}
 
 

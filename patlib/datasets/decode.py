@@ -31,6 +31,11 @@ from patlib.datasets.spec import DataError
 ARRAY = ".npy"
 """The suffix of files that NumPy reads; every other is Pillow's."""
 
+MOST_TEXT = 2**24
+"""Bytes of a list of names or of a description; a list of a million names has fewer."""
+MOST_ARRAY = 2**30
+"""Bytes of one image or mask as an array; Pillow has a limit of its own."""
+
 MASK_MODES = ("L",)
 """Pillow's modes of masks that every dataset may have: one channel of 8 bits."""
 
@@ -49,6 +54,8 @@ def refusing_damage(path: Path, what: str = "an image or a mask") -> Iterator[No
     # Another library may have told Pillow to fill truncated files with grey: here that would become training data.
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
+        if not path.is_file():  # to open a pipe would wait for somebody who writes, and a device has no end
+            raise ValueError("it is missing, or no file")
         yield
     except DataError:
         raise
@@ -57,6 +64,14 @@ def refusing_damage(path: Path, what: str = "an image or a mask") -> Iterator[No
         raise DataError(f"{path}: cannot be read as {what} ({reason}). Copy it from the dataset again.") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+def read_text(path: Path, what: str = "a list of names") -> str:
+    """The text of a small file, in UTF-8; DataError, which names it, if it is damaged, none, or large."""
+    with refusing_damage(path, what):
+        if (size := path.stat().st_size) > MOST_TEXT:
+            raise ValueError(f"it has {size} bytes, and at most {MOST_TEXT} are expected")
+        return path.read_text(encoding="utf-8")
 
 
 def read_image(path: Path, formats: tuple[str, ...]) -> Image.Image:
@@ -141,6 +156,8 @@ def _refuse_pages(image: Image.Image, path: Path) -> None:
 
 
 def _load_array(path: Path) -> np.ndarray:
+    if (size := path.stat().st_size) > MOST_ARRAY:
+        raise ValueError(f"it has {size} bytes, and one image at most {MOST_ARRAY}")
     # Mapped first, because that compares the shape with the bytes that are there before it allocates anything.
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):

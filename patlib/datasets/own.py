@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from patlib.datasets.decode import read_text
 from patlib.datasets.own_pairs import find_pairs, names_of_split
 from patlib.datasets.palette import distinct_colours
 from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
@@ -62,8 +63,13 @@ class OwnData:
             raise ValueError(f"classes are 2 to 254 different names; got {len(self.classes)}: {list(self.classes)}")
         if len(self.size) != 2 or not all(type(side) is int and side >= 1 for side in self.size):
             raise ValueError(f"size is (height, width) in whole pixels, such as (256, 256); got {self.size!r}")
-        if len(self.fractions) != 3 or min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-6:
+        numbers = all(isinstance(part, int | float) and part > 0 for part in self.fractions)
+        if len(self.fractions) != 3 or not numbers or abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions are those of train, val and test, and add up to 1; got {self.fractions!r}")
+        if not all(isinstance(ending, str) for ending in (self.image_suffix, self.mask_suffix)):
+            raise ValueError(f"a suffix is a text such as '_mask'; got {self.image_suffix!r} and {self.mask_suffix!r}")
+        if self.splits is not None and not isinstance(self.splits, str | Mapping):
+            raise ValueError(f"splits is 'folders', or names or a list file for each split; got {self.splits!r}")
         if isinstance(self.splits, str) and self.splits != "folders":
             raise ValueError(f"splits is 'folders', or names or a list file for each split; got {self.splits!r}")
         if self.splits is not None and self.group is not None:
@@ -217,14 +223,14 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
     """
     folder = absolute(path)
     file = folder / FILE
-    try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not os.path.lexists(file):
         raise DataError(
             f"{file} is missing; a dataset of your own is a folder with that file, in which at least stand\n"
             '  classes = ["background", "cell"]\n  size = [256, 256]  # height, width'
-        ) from error
-    except (OSError, ValueError) as error:  # tomllib's and the decoder's errors are ValueErrors
+        )
+    try:
+        told = tomllib.loads(read_text(file, "the description of a dataset"))
+    except (ValueError, RecursionError) as error:  # tomllib's errors are ValueErrors
         raise DataError(f"{file}: cannot be read ({error})") from error
     known = {field.name for field in dataclasses.fields(OwnData)} - {"name"}
     if unknown := sorted(told.keys() - known):

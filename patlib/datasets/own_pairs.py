@@ -1,17 +1,18 @@
 """Which image and mask of two folders belong together, and which of them a list names.
 
 An image and a mask belong together when their paths below the two folders are the same but for what comes after the
-last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name. A file that fits nowhere
+last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name, composed (NFC). A file that fits nowhere
 is an error: nothing is left out without a word.
 """
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from patlib.datasets.decode import ARRAY
+from patlib.datasets.decode import ARRAY, read_text
 from patlib.datasets.spec import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ARRAY)
@@ -51,12 +52,20 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
             if path.is_symlink():
                 raise DataError(f"{path} is a link to a folder, which is not followed: move the folder there")
             continue
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{ascii(str(path))}: its name is not in UTF-8, and no record can hold it; rename it"
+            ) from error
         if path.suffix.lower() not in suffixes:
             raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
-        name = inside.with_suffix("").as_posix()
-        if not name.endswith(ending):
+        if not path.is_file():
+            raise DataError(f"{path} is a link to nothing, or no file but a pipe or a device; take it out of {folder}")
+        name = _composed(inside.with_suffix("").as_posix())
+        if not name.endswith(_composed(ending)):
             raise DataError(f"{path}: its name does not end in {ending!r} as was told; take it out of {folder}")
-        name = name.removesuffix(ending)
+        name = name.removesuffix(_composed(ending))
         if name in files:
             raise DataError(f"{path} and {files[name]} have the same name {name!r}; keep one of them")
         files[name] = path
@@ -65,9 +74,13 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
 
 def names_of_split(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
     """The names of a split: those given, or those in the file whose path is given; DataError if it cannot be read."""
-    if not isinstance(names, (str, os.PathLike)):
-        return list(names)
-    try:
-        return [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise DataError(f"the list of the {split} split cannot be read: {error}") from error
+    if isinstance(names, (str, os.PathLike)):
+        names = [line.strip() for line in read_text(Path(names), f"the list of the {split} split").splitlines()]
+    elif not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"the {split} split is a list of names, or the path of a file with one a line; got {names!r}")
+    return [_composed(name) for name in names if name]
+
+
+def _composed(name: str) -> str:
+    """A name with one spelling of each letter: macOS may write an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name)

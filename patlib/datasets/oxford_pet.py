@@ -14,6 +14,7 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
+from patlib.datasets.decode import read_text
 from patlib.datasets.sources import Source, paired_source, refuse_repeats
 from patlib.datasets.spec import DataError, DatasetSpec
 from patlib.datasets.splits import pooled, val_from_train
@@ -85,7 +86,7 @@ def _names(listing: Path) -> list[str]:
     """The image names in a list file, whose lines are `name class species breed` and whose comments start with #."""
     if not listing.is_file():
         raise DataError(f"oxford_pet: the list {listing} is missing. Get the dataset again:\n{SPEC.how_to_get}")
-    lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
+    lines = (line.split() for line in read_text(listing).splitlines())
     names = [words[0] for words in lines if words and not words[0].startswith("#")]
     refuse_repeats(names, listing)
     return names

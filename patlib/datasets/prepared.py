@@ -145,6 +145,8 @@ def open_dataset(
     height, width = size = spec.default_size if size is None else size
     if min(size) < 1:
         raise ValueError(f"size is (height, width), both at least 1; got {size}")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed is a whole number from 0 to 2**63 - 1; got {seed!r}")
     if protocol is not None and protocol not in spec.protocols:
         raise ValueError(f"{spec.name} has no protocol {protocol!r}; it has {', '.join(spec.protocols)}")
     protocol = protocol or spec.protocols[0]

@@ -48,10 +48,17 @@ class Source:
 
 
 def fingerprint(source: Source) -> str:
-    """A digest of the name, byte size and modification time of every source file: no file is read."""
+    """A digest of the name, byte size and modification time of every source file: no file is read.
+
+    Raises:
+        DataError: a file is no longer there.
+    """
     digest = hashlib.sha256(source.told.encode())
     for path in sorted(source.files):
-        facts = path.stat()
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise DataError(f"{path} is not there any more ({error.strerror}): copy it there again") from error
         digest.update(f"{path.relative_to(source.root).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
@@ -145,12 +152,16 @@ def known_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """The files in a folder, hidden ones left out; a suffix in capitals counts as in small letters.
 
     Raises:
-        DataError: one has another suffix. To pass over it could be to train on less than is there.
+        DataError: one has another suffix, or another's name. To pass over it could be to train on less than is there.
     """
     files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     for path in files:
         if path.suffix.lower() not in suffixes:
             raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
+    stems = {path.stem: path for path in files}
+    for path in files:
+        if (other := stems[path.stem]) != path:
+            raise DataError(f"{path} and {other} have the same name {path.stem!r}; keep one of them")
     return files
 
 

@@ -41,7 +41,7 @@ def is_done(config: RunConfig, folder: Path) -> bool:
     if there and (state.is_of_the_record(own) or (own / ".lock").exists()):
         with suppress(OSError), hold_run(config, folder):  # unless another process trains it again
             if state.is_of_the_record(own):
-                state.sweep(own, None)
+                state.settle(own)
     return there
 
 

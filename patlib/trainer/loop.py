@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from patlib.datasets import PreparedDataset
-from patlib.files import read_tensors, write_json, write_weights
+from patlib.files import read_tensors, sha256, write_json, write_tensors, write_weights
 from patlib.losses import PixelLoss, loss_parameters
 from patlib.models import count_parameters
 from patlib.trainer import state
@@ -20,6 +20,7 @@ from patlib.trainer.batches import shuffled
 from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import evaluate, measure
 from patlib.trainer.group import share_buffers, sum_over_group
+from patlib.trainer.moments import named_moments
 from patlib.trainer.run import Run, keep, open_dataset, open_run, take_up
 from patlib.trainer.step import NonFiniteError, train_epoch
 
@@ -64,7 +65,9 @@ def _begin_or_go_on(run: Run, resume: bool, shown: bool) -> None:
     """
     if run.fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.fabric.device)
-    if run.fabric.is_global_zero and (not resume or state.is_of_the_record(run.folder)):
+    if run.fabric.is_global_zero and state.is_of_the_record(run.folder):
+        state.settle(run.folder)
+    elif run.fabric.is_global_zero and not resume:
         state.sweep(run.folder, None)
     run.fabric.barrier()  # no process looks for a state before it is gone
     if take_up(run) and shown:  # said even where TQDM_DISABLE hides the bar, because it is one line and worth knowing
@@ -119,8 +122,8 @@ def _refuse_to_keep_non_finite(run: Run) -> None:
     if not np.isfinite(losses).all():
         step = int(np.argmin(np.isfinite(losses)))
         what = f"the loss is {losses[step]} at epoch {run.epoch + 1}, step {step + 1}"
-    elif not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
-        what = f"a weight is infinite or NaN at epoch {run.epoch + 1}, step {len(losses)}"
+    elif spoilt := _spoilt(run):
+        what = f"{spoilt} is infinite or NaN at epoch {run.epoch + 1}, step {len(losses)}"
     if what:
         raise NonFiniteError(f"{what} of {run.steps_an_epoch}. {_last_good(run, run.epoch)}")
 
@@ -150,13 +153,28 @@ def _validate(run: Run, history: np.ndarray) -> None:
 
 
 def _refuse_non_finite(run: Run) -> None:
-    """Raise NonFiniteError if the epoch that is done left a weight or the validation cross-entropy infinite or NaN."""
-    if not all(bool(tensor.isfinite().all()) for tensor in run.network.state_dict().values()):
-        raise NonFiniteError(f"a weight is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
+    """Raise NonFiniteError if the epoch that is done left a weight, a moment or the validation loss infinite or NaN."""
+    if spoilt := _spoilt(run):
+        raise NonFiniteError(f"{spoilt} is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
     if not np.isfinite(cross_entropy := run.curves[-1]["val_cross_entropy"]):
         raise NonFiniteError(
             f"the validation cross-entropy is {cross_entropy} after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}"
         )
+
+
+def _spoilt(run: Run) -> str:
+    """What of the weights and the optimiser's moments is infinite or NaN, or nothing.
+
+    Finite weights do not answer for the moments: the square of a gradient above 1.8e19 is infinite, and Adam, which
+    divides by its root, then leaves that weight where it is for good.
+    """
+    moments = named_moments(run.network, run.optimizer.optimizer)
+    for what, tensors in {"a weight": run.network.state_dict(), "a moment of Adam": moments}.items():
+        # Asked of the device once, because it would wait for the host at every answer.
+        finite = [tensor.isfinite().all().to(run.fabric.device) for tensor in tensors.values()]
+        if not torch.stack(finite).all():
+            return what
+    return ""
 
 
 def _keep_best(run: Run) -> None:
@@ -195,14 +213,11 @@ def _finish(run: Run) -> dict[str, Any]:
         "machine": _machine(run),
     }
     if run.fabric.is_global_zero:
-        # From here on an earlier record would describe other weights. It has stayed until now, and so have its weights.
-        (run.folder / "record.json").unlink(missing_ok=True)
-        checkpoints["best"]["sha256"] = write_weights(run.folder / "best.safetensors", run.network)
-        run.network.load_state_dict(last)
-        checkpoints["last"]["sha256"] = write_weights(run.folder / "last.safetensors", run.network)
-        run.network.load_state_dict(read_tensors(run.folder / "best.safetensors")[0])
+        checkpoints["best"]["sha256"] = sha256(state.best_path(run.folder, best))
+        checkpoints["last"]["sha256"] = write_tensors(state.last_path(run.folder), last)
+        # An earlier record has stayed until now, and so have its weights. With this line the new ones hold.
         write_json(run.folder / "record.json", record)
-        state.sweep(run.folder, None)
+        state.settle(run.folder)
     run.fabric.barrier()
     return record
 

@@ -16,6 +16,7 @@ from patlib.models import build_model
 from patlib.trainer.batches import DeviceSplit
 from patlib.trainer.config import RunConfig
 from patlib.trainer.records import MODEL_SETTINGS, read_record
+from patlib.trainer.state import weights_path
 
 
 def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "best") -> nn.Module:
@@ -31,7 +32,7 @@ def load_model(folder: str | Path, record: dict[str, Any], checkpoint: str = "be
         )
     config = RunConfig(**{name: record["config"][name] for name in MODEL_SETTINGS if name in record["config"]})
     model = build_model(config.model, len(record["dataset"]["classes"]), config.model_width, config.released_head)
-    path, stated = Path(folder) / f"{checkpoint}.safetensors", record["checkpoints"][checkpoint].get("sha256")
+    path, stated = weights_path(Path(folder), checkpoint, record), record["checkpoints"][checkpoint].get("sha256")
     weights, _ = read_tensors(path)
     if stated is not None and sha256(path) != stated:  # which the first records did not state
         raise ValueError(

@@ -117,7 +117,10 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
     because they came later, have their defaults.
     """
     try:
-        if (size := Path(path).stat().st_size) > MAX_BYTES:
+        size = Path(path).stat().st_size
+        if not Path(path).is_file():  # but a folder, a device or a pipe, of which to read would wait for a writer
+            raise ValueError("it is no file")
+        if size > MAX_BYTES:
             raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
         record: Record = json.loads(Path(path).read_text(encoding="utf-8"))
         own = _checked(record)

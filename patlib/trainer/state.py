@@ -5,9 +5,13 @@ Everything lies in the folder ``unfinished`` of the run's own folder, which is r
     state.safetensors        weights, the optimiser's moments and, as JSON, all other facts about the run so far
     rank0-000046.safetensors the random state and running means of one process after so many steps; a file a process
     best-007.safetensors     the weights of the best epoch so far
+    last.safetensors         those of the last epoch, while the run writes its record
 
 The first file names the others with their SHA-256, and is renamed into place last. So a process that is killed at any
 moment leaves one whole state, either the one before or the one after. No pickle is written or read.
+
+The weights of a finished run lie here until its record is written, and get their places beside that then. So a record
+and the weights that it names are there at every moment: those of an earlier run, then those of this one.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from patlib.files import read_tensors, sha256, write_tensors
+from patlib.files import read_tensors, sha256, to_disk, write_tensors
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import, and who asks for FOLDER alone need not wait
@@ -49,6 +53,30 @@ class State(NamedTuple):
 def best_path(folder: Path, epoch: int) -> Path:
     """Where the weights of the best epoch so far lie."""
     return folder / FOLDER / f"best-{epoch:03d}.safetensors"
+
+
+def last_path(folder: Path) -> Path:
+    """Where the weights of the last epoch lie until the record is written."""
+    return folder / FOLDER / "last.safetensors"
+
+
+def weights_path(folder: Path, checkpoint: str, record: Mapping[str, Any]) -> Path:
+    """The weights that a record names: beside it, or not yet, if its run was killed just after it had been written."""
+    stated = record["checkpoints"][checkpoint]
+    early = best_path(folder, stated["epoch"]) if checkpoint == "best" else last_path(folder)
+    if stated.get("sha256") is not None and early.is_file() and sha256(early) == stated["sha256"]:
+        return early
+    return folder / f"{checkpoint}.safetensors"
+
+
+def settle(folder: Path) -> None:
+    """Give the weights of a folder's record their places beside it, and remove the state of that run."""
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    for checkpoint in ("best", "last"):
+        if (path := weights_path(folder, checkpoint, record)).parent != folder:
+            path.replace(folder / f"{checkpoint}.safetensors")
+    to_disk(folder)
+    sweep(folder, None)
 
 
 def write_state(folder: Path, state: State, steps: int, best: tuple[int, str] | None, fabric: Fabric) -> None:
@@ -103,8 +131,12 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
 
 def is_of_the_record(folder: Path) -> bool:
     """Whether what is unfinished in a folder belongs to its record: its run was killed after it had written that."""
+    if not (folder / "record.json").is_file():
+        return False
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        for checkpoint in ("best", "last"):
+            weights_path(folder, checkpoint, record)  # fails for what is no record
         if not (folder / FOLDER / "state.safetensors").exists():  # it was killed while it removed the state
             return (folder / FOLDER).is_dir()
         _, metadata = read_tensors(folder / FOLDER / "state.safetensors")

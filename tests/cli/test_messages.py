@@ -2,7 +2,9 @@ import warnings
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from patlib.cli import app
 from patlib.cli.messages import plain_errors, say
 from patlib.datasets import DataError
 from patlib.install import MissingExtraError
@@ -25,3 +27,11 @@ def test_a_warning_is_a_line_without_the_code_that_gave_it():
     with plain_errors():
         assert warnings.formatwarning(UserWarning("no weed"), UserWarning, "data.py", 66) == "Warning: no weed\n"
     assert warnings.formatwarning is usual
+
+
+@pytest.mark.parametrize(
+    "words", [["data", "list", "\x1b[2J"], ["\x1b[2J"], ["-\x1b"], ["table", "-\x1b"], ["run", "-\x1b"]]
+)
+def test_typers_own_messages_spell_control_characters_out(words):
+    result = CliRunner().invoke(app, words, color=True)
+    assert "\x1b" not in result.output and "\\x1b" in result.output and result.exit_code in (1, 2)

@@ -1,14 +1,24 @@
 """The torture suite. An attack is a test that asks for the fixture `trials` and loops over it to the end::
 
-    def test_whatever_bytes_a_record_has_it_is_whole_or_refused(trials, tmp_path):
-        for trial in trials("damaged records", short=20):
-            trial.input = trial.stored.read_bytes() if trial.stored else damaged(trial.rng)
+    def test_whatever_is_killed_ends_as_if_left_alone(trials, tmp_path):
+        for trial in trials("kill a run", short=2):
+            moment = trial.rng.uniform(0, 1)
             ...
 
-The short form, part of `make test`, makes ``short`` trials with the seeds 0, 1, 2, ...: the same each time. The long
-form, `make torture MINUTES=30`, shares the time among all attacks and draws fresh seeds. Both begin with what is stored
-in ``corpus/damaged-records``, the inputs that once broke something. A trial that fails tells its seed, with which
-``PATLIB_TORTURE_SEED=SEED pytest ...`` repeats it alone, and its input, if it has one, is left in ``build/torture``.
+or hands it what hypothesis draws inputs from, and what is to hold for each::
+
+    def test_whatever_bytes_a_record_has_it_is_whole_or_refused(trials, tmp_path):
+        def check(name, content):
+            ...
+            return "refused" if error else "read"
+
+        trials.fuzz("records", damaged(st.just(whole)), check, short=20)
+
+The short form, part of `make test`, makes ``short`` trials with the seeds 0, 1, 2, ..., or of so many inputs from the
+seed 0: the same each time. The long form, `make torture MINUTES=30`, shares the time among all attacks and draws fresh
+seeds. Fuzzers begin with what is stored in ``corpus/records``, the inputs that once broke something. A trial that fails
+tells its seed, with which ``PATLIB_TORTURE_SEED=SEED pytest ...`` repeats it alone, and an input that broke something
+is left in ``build/torture``, as small as hypothesis could make it.
 """
 
 import json

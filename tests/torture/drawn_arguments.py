@@ -1,10 +1,11 @@
-"""Arguments for the losses and the metrics, drawn by chance; each is written as Python, and kept as a text."""
+"""Arguments for the losses and the metrics, as hypothesis draws them; each is written as Python, and kept as a text."""
 
+import itertools
 import math
-import random
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 
 from patlib.losses import LOSSES, loss_parameters
 
@@ -44,66 +45,92 @@ IGNORED = ["255"] * 4 + ["-1", "-100", "3", "254", "10**9", "2**40"]
 WRONG_IGNORED = ["0", "2", "2**63", "-2**70", "1.5", "'x'", "None", "True", "[1]", "torch.tensor(1)"]
 
 
-def tensor(rng: random.Random, shape: list[int], dtype: str, values: list[float]) -> str:
-    drawn = [rng.choice(values) for _ in range(math.prod(shape))]
+CALLS = ["loss", "loss", "parameters", "metrics", "metrics", "released", "sizes", "count", "images", "scores", "groups"]
+
+
+def rarely(percent: int) -> st.SearchStrategy[bool]:
+    return st.integers(0, 99).map(lambda drawn: drawn >= 100 - percent)
+
+
+def some(usual: list, others: list, percent: int) -> st.SearchStrategy:
+    """Mostly one of the usual values."""
+    both = {False: st.sampled_from(usual), True: st.sampled_from(others)}
+    return rarely(percent).flatmap(both.__getitem__)
+
+
+def few(values: st.SearchStrategy) -> st.SearchStrategy[list]:
+    return st.lists(values, min_size=1, max_size=9)
+
+
+def written(shape: list[int], dtype: str, values: list[float]) -> str:
+    drawn = list(itertools.islice(itertools.cycle(values), math.prod(shape)))
     first = "float64" if any(value % 1 for value in drawn) or max(map(abs, drawn), default=0) > 2**53 else "int64"
     drawn = drawn if first == "float64" else [int(value) for value in drawn]
     return f"torch.tensor({drawn}, dtype=torch.{first}).reshape({shape}).to(torch.{dtype})"
 
 
-def draw_batch(rng: random.Random, ignored: str, axes: int, labels: bool = False) -> tuple[str, str]:
+# Made once: to make a strategy takes longer than to draw from it.
+TRUE, SELDOM, RARE, UNUSUAL = rarely(50), rarely(6), rarely(10), rarely(25)
+LABEL_TYPES, LOGIT_TYPES = some(INTEGERS, OTHERS, 15), some(FLOATS, OTHERS, 15)
+LOGITS = few(st.sampled_from(NUMBERS) | st.floats(-9, 9) | st.floats(width=32, allow_nan=False, allow_infinity=False))
+LABELS = {
+    label: few(some([0, 1, 2, int(eval(label, NAMES))], [-1, -2, 3, 100, 200, 256, -256], 3)) for label in IGNORED
+}
+CLASS = {label: few(st.sampled_from([0, 1, 2, int(eval(label, NAMES))])) for label in IGNORED}
+NOT_FINITE, ODDITY, SHAPE = (
+    st.sampled_from(["nan", "inf", "-inf"]),
+    st.sampled_from(ODD),
+    st.lists(st.integers(0, 4), max_size=6),
+)
+SIDES = st.lists(st.integers(1, 3), min_size=3, max_size=3)
+CONFUSIONS = few(st.sampled_from([0, 1, 5, -1, math.nan, 2**40]) | st.integers(0, 99))
+REDUCTIONS = ["'mean'", "'sum'", "'none'"]
+PARAMETERS = {
+    loss: st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(loss_parameters(loss), st.sampled_from(VALUES) | st.floats().map(repr))
+    )
+    for loss in LOSSES
+}
+
+
+@st.composite
+def batches(draw, ignored: str, axes: int, labels: bool) -> tuple[str, str]:
     """Logits, or predicted labels, and a target: most of them fit each other."""
-    spatial = [rng.randint(0, 3) if rng.random() < 0.05 else rng.randint(1, 3) for _ in range(axes)]
-    images = rng.randint(0, 2)
+    spatial = draw(SIDES)[:axes]
+    if draw(RARE):
+        spatial[0] = 0
+    images = draw(st.integers(0, 2))
     shapes = [[images, *spatial] if labels else [images, L, *spatial], [images, *spatial]]
-    if rng.random() < 0.25:
-        shapes[rng.randrange(2)] = [rng.randint(0, 4) for _ in range(rng.randint(0, 6))]
-    numbers = [rng.gauss(0, 3) for _ in range(9)] if rng.random() < 0.5 else NUMBERS
-    known = [0, 1, 2, int(eval(ignored, NAMES))]
-    dtypes = [
-        rng.choice(OTHERS if rng.random() < 0.15 else kinds) for kinds in (INTEGERS if labels else FLOATS, INTEGERS)
-    ]
-    first = tensor(rng, shapes[0], dtypes[0], known if labels else numbers)
-    if not labels and rng.random() < 0.2:
+    if draw(UNUSUAL):
+        shapes[draw(TRUE)] = draw(SHAPE)
+    first = written(shapes[0], draw(LABEL_TYPES if labels else LOGIT_TYPES), draw(CLASS[ignored] if labels else LOGITS))
+    if not labels and draw(UNUSUAL):
         third = f"torch.arange({math.prod(shapes[0])}).reshape({shapes[0]}) == 3"
-        first = f"torch.where({third}, {rng.choice(['nan', 'inf', '-inf'])}, {first})"
-    unknown = [rng.choice([-1, -2, 3, 100, 200, 256, -256])] if rng.random() < 0.15 else []
-    second = tensor(rng, shapes[1], dtypes[1], known + unknown)
-    odd = rng.random()
-    return rng.choice(ODD) if odd < 0.06 else first, rng.choice(ODD) if odd > 0.94 else second
+        first = f"torch.where({third}, {draw(NOT_FINITE)}, {first})"
+    second = written(shapes[1], draw(LABEL_TYPES), draw(LABELS[ignored]))
+    return draw(ODDITY) if draw(SELDOM) else first, draw(ODDITY) if draw(SELDOM) else second
 
 
-def draw(rng: random.Random) -> dict:
-    call = rng.choice(
-        ["loss", "loss", "parameters", "metrics", "metrics", "released", "sizes", "count", "images", "scores", "groups"]
-    )
+@st.composite
+def cases(draw) -> dict:
+    call = draw(st.sampled_from(CALLS))
     wrong = call == "parameters"
-    case = {"call": call, "classes": rng.choice(CLASSES) if wrong else "3", "ignored": rng.choice(IGNORED)}
-    axes = rng.randint(1, 3) if call == "loss" else 2
-    case["first"], case["target"] = draw_batch(
-        rng, case["ignored"], axes, call == "images" or (call in ("metrics", "released") and rng.random() < 0.3)
-    )
-    case["counts"] = rng.choice(COUNTS if wrong or call == "groups" else COUNTS[:10])
+    case = {"call": call, "classes": draw(st.sampled_from(CLASSES)) if wrong else "3"}
+    case["ignored"] = draw(st.sampled_from(IGNORED))
+    labels = call == "images" or (call in ("metrics", "released") and draw(UNUSUAL))
+    axes = draw(st.integers(1, 3)) if call in ("loss", "metrics", "sizes") else 2
+    case["first"], case["target"] = draw(batches(case["ignored"], axes, labels))
+    case["counts"] = draw(st.sampled_from(COUNTS if wrong or call == "groups" else COUNTS[:10]))
     if call in ("loss", "parameters"):
-        case["name"] = rng.choice(list(LOSSES))
-        case["reduction"] = rng.choice(
-            ["'mean'", "'sum'", "'none'"] + ["'MEAN'", "None", "[]", "np.array(['sum'])"] * wrong
-        )
-        own = [name for name in loss_parameters(case["name"]) if rng.random() < 0.5]
-        case["parameters"] = {name: rng.choice(VALUES) for name in own} if wrong else {}
-        case["normaliser"] = rng.choice(VALUES) if call == "loss" and rng.random() < 0.1 else "None"
-    if call not in ("loss", "scores", "groups") and rng.random() < 0.1:
-        case["ignored"] = rng.choice(WRONG_IGNORED)
+        case["name"] = draw(st.sampled_from(list(LOSSES)))
+        others = ["'MEAN'", "None", "[]", "np.array(['sum'])"] if wrong else []
+        case["reduction"] = draw(st.sampled_from(REDUCTIONS + others))
+        case["parameters"] = draw(PARAMETERS[case["name"]]) if wrong else {}
+        case["normaliser"] = draw(st.sampled_from(VALUES)) if call == "loss" and draw(RARE) else "None"
+    if call not in ("loss", "scores", "groups") and draw(RARE):
+        case["ignored"] = draw(st.sampled_from(WRONG_IGNORED))
     if call == "scores":
-        side = rng.randint(1, 3)
-        case["first"] = (
-            tensor(
-                rng,
-                [side, side + (rng.random() < 0.2)],
-                rng.choice(["int64", "float64", "bool", "uint8"]),
-                [0, 1, 5, rng.choice([-1, math.nan, 2**40])],
-            )
-            if rng.random() < 0.8
-            else rng.choice(ODD)
-        )
+        side, dtype = draw(st.integers(1, 3)), draw(st.sampled_from(["int64", "float64", "bool", "uint8"]))
+        confusion = written([side, side + draw(RARE)], dtype, draw(CONFUSIONS))
+        case["first"] = draw(ODDITY) if draw(UNUSUAL) else confusion
     return case

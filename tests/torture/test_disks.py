@@ -97,6 +97,17 @@ def test_a_full_disk_leaves_no_half_of_a_preparation(trials, disk, few_scenes):
         shutil.rmtree(disk / "cache")
 
 
+def test_a_preparation_has_its_space_before_it_decodes_anything(disk, few_scenes, monkeypatch):
+    drawn = synthetic._draw
+
+    def while_another_fills_the_disk(*arguments):
+        fill(disk, 30_000)  # the manifest is yet to come
+        return drawn(*arguments)
+
+    monkeypatch.setattr(synthetic, "_draw", while_another_fills_the_disk)
+    datasets.prepare("synthetic", (40, 60), cache=disk / "cache", progress=False)
+
+
 def test_a_full_disk_fails_cells_and_no_grid(trials, disk, tiny_dataset, monkeypatch):
     monkeypatch.setattr(loop, "open_dataset", lambda config, progress: tiny_dataset)
     for trial in trials("fill the disk of a grid", short=2):

@@ -2,9 +2,10 @@
 
 import json
 import math
-import random
+from itertools import chain
 
 import pytest
+from hypothesis import strategies as st
 from judging import refusal
 from typer.testing import CliRunner
 
@@ -34,66 +35,63 @@ COMMANDS = [
     ["data", "list"], ["data", "prepare"], ["data", "show", "camvid"], ["study"], ["study", "list"], ["study", "table"],
 ]  # fmt: skip
 OWN = [
-    "--out",
-    "--seeds",
-    "--checkpoint",
-    "--split",
-    "--write",
-    "--workers",
-    "--size",
-    "--root",
-    "--cache",
-    "--protocol",
-]
+    "--out", "--seeds", "--checkpoint", "--split", "--write", "--workers", "--size", "--root", "--cache", "--protocol",
+]  # fmt: skip
 
 
-def draw_settings(rng: random.Random) -> dict[str, str]:
-    """Settings by name as Python: those that fit, and a few that may not."""
-    settings = {"loss": f"'{rng.choice(list(LOSSES))}'"} if rng.random() < 0.6 else {}
-    for name in rng.sample([*setting_names(), "loss_parameters", "lr", "Loss", ""], rng.choice((1, 1, 2, 3, 8))):
-        fits = rng.random() < 0.4 and name in KNOWN
-        settings[name] = f"'{rng.choice(list(KNOWN[name]))}'" if fits else rng.choice(VALUES)
-    return settings
+DRAWN = (st.integers() | st.floats() | st.text(max_size=9)).map(repr)
+
+
+def setting(name: str) -> st.SearchStrategy[tuple[str, str]]:
+    """A setting with a value as Python, which fits if it is one of those whose values have names, or may not."""
+    fitting = [st.sampled_from(list(map(repr, KNOWN[name])))] if name in KNOWN else []
+    return st.tuples(st.just(name), st.one_of(*fitting, st.sampled_from(VALUES), DRAWN))
+
+
+NAMES = [*setting_names(), "loss", "loss", "loss", "loss_parameters", "lr", "Loss", ""]
+SETTINGS = st.lists(st.one_of(list(map(setting, NAMES))), max_size=6).map(dict)
+
+
+def as_json(drawn: st.SearchStrategy) -> st.SearchStrategy[tuple[str, bytes]]:
+    return st.tuples(st.just("json"), drawn.map(lambda value: json.dumps(value).encode()))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_settings_of_any_kind_make_a_whole_configuration_or_one_error(trials, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for trial in trials("configurations", short=300):
-        trial.input = trial.stored.read_bytes() if trial.stored else json.dumps(draw_settings(trial.rng)).encode()
-        values = {
-            name: eval(text, {"nan": math.nan, "inf": math.inf}) for name, text in json.loads(trial.input).items()
-        }
-        config, error = refusal(lambda values=values: RunConfig(**values))
-        trial.counts["refused" if error is not None else "accepted"] += 1
+
+    def check(_, content):
+        values = {name: eval(text, {"nan": math.nan, "inf": math.inf}) for name, text in json.loads(content).items()}
+        config, error = refusal(lambda: RunConfig(**values))
         if error is not None:
             assert isinstance(error, ValueError)
-            continue
+            return "refused"
         again = RunConfig(**json.loads(json.dumps(config.model_dump(), allow_nan=False)))
         assert again == config and again.run_path == config.run_path and hash(again) == hash(config)
         assert config.run_path.parts == (config.dataset_name, config.run_name) and ".." not in config.run_path.parts
         assert 0 < config.learning_rate <= 1 and config.epochs >= 1 and config.batch_size >= config.devices >= 1
         for name, value in {**loss_parameters(config.loss), **config.loss_parameters}.items():
             assert not isinstance(value, float) or math.isfinite(value), f"{name} is {value}"
+        return "accepted"
+
+    trials.fuzz("configurations", as_json(SETTINGS), check, short=100)
 
 
-def draw_words(rng: random.Random) -> list[str]:
-    words = list(rng.choice(COMMANDS))
-    for _ in range(rng.choice((0, 1, 1, 2, 3, 6))):
-        name = rng.choice([f"--{name}" for name in setting_names()] + OWN + ["--losss", "--T=", "--=", "-T"])
-        name = name.replace("_", "-") if rng.random() < 0.3 else name
-        values = [*KNOWN.get(name[2:], WORDS), rng.choice(WORDS)]
-        kind = rng.random()
-        words += (
-            [rng.choice(WORDS)]
-            if kind < 0.1
-            else [name]
-            if kind < 0.2
-            else [f"{name}={rng.choice(values)}"]
-            if kind < 0.3
-            else [name, rng.choice(values)]
-        )
-    return words
+# No path to a folder that is not the test's own.
+WORD = st.sampled_from(WORDS) | st.text(st.characters(codec="utf-8", exclude_characters="/"), max_size=9)
+
+
+def option(name: str) -> st.SearchStrategy[list[str]]:
+    """An option with or without a value."""
+    values = st.one_of(*([st.sampled_from(list(KNOWN[name[2:]]))] if name[2:] in KNOWN else []), WORD)
+    spelt = st.sampled_from([name, name.replace("_", "-")])
+    apart = st.tuples(spelt, values).map(list)
+    return st.one_of(spelt.map(lambda alone: [alone]), apart, apart.map(lambda words: ["=".join(words)]))
+
+
+OPTIONS = [*(f"--{name}" for name in setting_names()), *OWN, "--losss", "--T=", "--=", "-T"]
+PARTS = st.lists(WORD.map(lambda word: [word]) | st.one_of(list(map(option, OPTIONS))), max_size=6)
+COMMAND_LINES = st.builds(lambda command, parts: [*command, *chain(*parts)], st.sampled_from(COMMANDS), PARTS)
 
 
 @pytest.fixture
@@ -116,10 +114,10 @@ def nothing_trains(monkeypatch, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_words_of_any_kind_are_a_command_or_one_message(trials, nothing_trains, tmp_path):
-    for trial in trials("command lines", short=60):
-        trial.input = trial.stored.read_bytes() if trial.stored else json.dumps(draw_words(trial.rng)).encode()
-        words = json.loads(trial.input)
-        result = CliRunner().invoke(app, words)
+
+    def check(_, content):
+        words = json.loads(content)
+        result = CliRunner().invoke(app, words, color=True)  # as in a terminal: else typer drops what is ANSI
         said = result.output
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise AssertionError(f"a traceback for {words}") from result.exception
@@ -127,4 +125,6 @@ def test_words_of_any_kind_are_a_command_or_one_message(trials, nothing_trains, 
         assert all(char.isprintable() or char in "\n\t" for char in said), f"control characters for {words}: {said!r}"
         if result.exit_code == 1:
             assert said.startswith("Error: ") and len(said.strip()) > 15, f"for {words}: {said!r}"
-        trial.counts["refused" if result.exit_code else "obeyed"] += 1
+        return "refused" if result.exit_code else "obeyed"
+
+    trials.fuzz("command lines", as_json(COMMAND_LINES), check, short=40)

@@ -6,7 +6,6 @@ The files are read in a process of its own, so that one of which a decoder crash
 import ast
 import contextlib
 import io
-import random
 import resource
 import struct
 import subprocess
@@ -20,6 +19,8 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from drawn_damage import damaged
+from hypothesis import strategies as st
 from judging import refusal
 from PIL import Image
 
@@ -30,117 +31,109 @@ from patlib.datasets.own import MODES as MASK_MODES
 from patlib.datasets.sources import load_pair
 
 FORMATS = ("PNG", "JPEG", "TIFF")
-SUFFIXES = (".png", ".jpg", ".tif", ".npy", ".PNG", ".JPEG")
+SUFFIXES = ("png", "jpg", "tif", "npy", "PNG", "JPEG")
 MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA", "I", "F", "I;16")
-WRITERS = (
-    "PNG",
-    "JPEG",
-    "TIFF",
-    "GIF",
-    "BMP",
-    "WEBP",
-    "PPM",
-    "ICO",
-    "EPS",
-    "PDF",
-    "TGA",
-    "SGI",
-    "DDS",
-    "JPEG2000",
-    "NPY",
-)
+OTHERS = ("GIF", "BMP", "WEBP", "PPM", "ICO", "EPS", "PDF", "TGA", "SGI", "DDS", "JPEG2000")
+COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+ORIENTATION = 274
+SEEDS = st.integers(0, 2**32 - 1)
 
 
-def picture(rng: random.Random) -> Image.Image:
-    noise = np.random.default_rng(rng.randrange(2**32)).integers(
-        0, 256, (rng.randint(1, 9), rng.randint(1, 9), 4), dtype=np.uint8
-    )
-    mode = rng.choice(MODES)
+def picture(mode: str, height: int, width: int, seed: int, most: int) -> Image.Image:
+    """Noise; ``most`` says how large the numbers are of the modes that have no fixed range."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 4), dtype=np.uint8)
     if mode == "I;16":
-        return Image.fromarray(noise[..., 0].astype(np.uint16) * rng.choice((1, 257)))
+        return Image.fromarray(noise[..., 0].astype(np.uint16) * np.uint16(most))
     if mode in ("I", "F"):
-        return Image.fromarray((noise[..., 0] / rng.choice((1, 255))).astype(np.float32 if mode == "F" else np.int32))
+        return Image.fromarray((noise[..., 0] / most).astype(np.float32 if mode == "F" else np.int32))
     return Image.fromarray(noise if mode == "RGBA" else noise[..., :3]).convert(mode)
 
 
-def encoded(rng: random.Random) -> bytes:
-    """A file of one of many formats, whole."""
-    kind, file = rng.choice(WRITERS[:3] + WRITERS[:3] + WRITERS), io.BytesIO()
-    if kind == "NPY":
-        shape = [rng.randint(0, 9) for _ in range(rng.choice((1, 2, 2, 3, 3, 4)))]
-        drawn = np.random.default_rng(rng.randrange(2**32)).integers(0, 3, shape)
-        np.save(
-            file, drawn.astype(rng.choice(("u1", "i8", "<f4", "f8", "?", "u2", "c8", "S3", "O"))), allow_pickle=True
-        )
-        return file.getvalue()
-    settings = {}
-    if kind in ("PNG", "JPEG", "TIFF", "WEBP") and rng.random() < 0.3:
+SIDES = st.integers(1, 9)
+PICTURES = st.builds(picture, st.sampled_from(MODES), SIDES, SIDES, SEEDS, st.sampled_from((1, 255, 257)))
+
+
+def encoded(image: Image.Image, kind: str, orientation: int, second: Image.Image | None, compression: str) -> bytes:
+    """A file of one of many formats, whole; empty if the format has no such mode."""
+    file, settings = io.BytesIO(), {}
+    if orientation and kind in ("PNG", "JPEG", "TIFF", "WEBP"):
         settings["exif"] = Image.Exif()
-        settings["exif"][274] = rng.randint(0, 9)
-    if kind in ("TIFF", "GIF", "PNG") and rng.random() < 0.1:
-        settings |= {"save_all": True, "append_images": [picture(rng)]}
-    if kind == "TIFF" and rng.random() < 0.5:
-        settings["compression"] = rng.choice(("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"))
-    with contextlib.suppress(OSError, ValueError, KeyError, RuntimeError, SystemError, TypeError):  # no such mode
-        picture(rng).save(file, kind, **settings)
+        settings["exif"][ORIENTATION] = orientation
+    if second and kind in ("TIFF", "GIF", "PNG"):
+        settings |= {"save_all": True, "append_images": [second]}
+    if compression and kind == "TIFF":
+        settings["compression"] = compression
+    with contextlib.suppress(OSError, ValueError, KeyError, RuntimeError, SystemError, TypeError):
+        image.save(file, kind, **settings)
     return file.getvalue()
 
 
-def bomb(rng: random.Random) -> bytes:
-    """A PNG that says it is large, and is not."""
-    header = struct.pack(
-        ">IIBBBBB",
-        rng.choice((1, 9000, 40_000, 2**31 - 1)),
-        rng.choice((0, 9000, 2**31)),
-        8,
-        rng.choice((0, 2, 3, 6)),
-        0,
-        0,
-        0,
-    )
-    data = zlib.compress(bytes(rng.choice((0, 10**6))))
-    chunks = [
-        (b"IHDR", header),
-        (rng.choice((b"IDAT", b"iTXt", b"zTXt", b"eXIf", b"iCCP")), data),
-        (b"IDAT", data),
-        (b"IEND", b""),
-    ]
+def array(shape: list[int], dtype: str, seed: int) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.random.default_rng(seed).integers(0, 3, shape).astype(dtype), allow_pickle=True)
+    return file.getvalue()
+
+
+RARELY = st.integers(0, 9).map(lambda drawn: drawn == 9)
+FILES = st.builds(
+    encoded,
+    PICTURES,
+    st.sampled_from(FORMATS) | st.sampled_from(FORMATS + OTHERS),
+    st.just(0) | st.integers(0, 9),
+    RARELY.flatmap(lambda two: PICTURES if two else st.none()),
+    st.just("") | st.sampled_from(COMPRESSIONS),
+)
+ARRAYS = st.builds(
+    array,
+    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.sampled_from(("u1", "i8", "<f4", "f8", "?", "u2", "c8", "S3", "O")),
+    SEEDS,
+)
+
+
+def png(width: int, height: int, colours: int, kind: bytes, size: int) -> bytes:
+    """A PNG that says what it likes of its size."""
+    data = zlib.compress(bytes(size))
+    header = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
+    chunks = [(b"IHDR", header), (kind, data), (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
 
 
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    kind = rng.random()
-    if not content or kind < 0.15:
-        return content
-    if kind < 0.3:
-        return content[: rng.randrange(len(content))]
-    flipped = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        place = rng.randrange(min(len(flipped), 400)) if rng.random() < 0.7 else rng.randrange(len(flipped))
-        flipped[place] = rng.choice((0, 255, rng.randrange(256)))
-    return bytes(flipped)
+BOMBS = st.builds(
+    png,
+    st.sampled_from((1, 9000, 40_000, 2**31 - 1)),
+    st.sampled_from((0, 9000, 2**31)),
+    st.sampled_from((0, 2, 3, 6)),
+    st.sampled_from((b"IDAT", b"iTXt", b"zTXt", b"eXIf", b"iCCP")),
+    st.sampled_from((0, 10**6)),
+)
 
 
-def matlab(rng: random.Random) -> bytes:
+def matlab(packed: bool) -> bytes:
+    content = {"mapClass": np.arange(1, 41)[None], "className": np.array(["wall", "floor"], dtype=object)}
     file = io.BytesIO()
-    content = {
-        "mapClass": np.arange(1, 41)[None],
-        "className": np.array(["wall", "floor"], dtype=object),
-        "x": np.eye(2),
-    }
-    scipy.io.savemat(file, content, do_compression=rng.random() < 0.5)
+    scipy.io.savemat(file, {**content, "x": np.eye(2)}, do_compression=packed)
     return file.getvalue()
 
 
-def hdf(rng: random.Random) -> bytes:
+def hdf(version: str, settings: dict) -> bytes:
     file = io.BytesIO()
-    with h5py.File(file, "w", libver=rng.choice(("earliest", "latest"))) as out:
-        settings = rng.choice(({}, {"chunks": (1, 3, 2, 2), "compression": "gzip"}, {"chunks": True, "shuffle": True}))
+    with h5py.File(file, "w", libver=version) as out:
         out.create_dataset("images", data=np.arange(4 * 3 * 4 * 4, dtype=np.uint8).reshape(4, 3, 4, 4), **settings)
         out["labels"] = np.ones((4, 4, 4), dtype=np.uint16)
     return file.getvalue()
+
+
+CHUNKED = ({}, {"chunks": (1, 3, 2, 2), "compression": "gzip"}, {"chunks": True, "shuffle": True})
+HDFS = st.builds(hdf, st.sampled_from(("earliest", "latest")), st.sampled_from(CHUNKED))
+ATTACKS = {
+    "images": (100, st.tuples(st.sampled_from(SUFFIXES), damaged(st.one_of(FILES, FILES, FILES, ARRAYS)))),
+    "bombs": (10, st.tuples(st.sampled_from(SUFFIXES), damaged(BOMBS))),
+    "matlab files": (40, st.tuples(st.just("mat"), damaged(st.booleans().map(matlab)))),
+    "hdf files": (40, st.tuples(st.just("h5"), damaged(HDFS))),
+}
 
 
 def read(path: Path) -> int:
@@ -181,13 +174,19 @@ def read_what_is_named() -> None:
 @pytest.fixture
 def ask():
     """Have a file read by the reading process; fails if that dies of it, or does not end in a refusal or an array."""
-    reader = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start():
+        return subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    reader = start()
 
     def asked(path: Path) -> int:
+        nonlocal reader
         reader.stdin.write(f"{path}\n")
         reader.stdin.flush()
-        answer = reader.stdout.readline()
-        assert answer, f"the reader died of it: {reader.wait()}"
+        if not (answer := reader.stdout.readline()):
+            status, reader = reader.wait(), start()
+            raise AssertionError(f"the reader died of it: {status}")
         assert answer.strip().isdecimal(), ast.literal_eval(answer)
         return int(answer)
 
@@ -196,18 +195,15 @@ def ask():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow's writers, about what they leave out
-@pytest.mark.parametrize(("attack", "short"), [("images", 120), ("bombs", 10), ("matlab files", 60), ("hdf files", 60)])
-def test_a_file_is_read_or_refused_by_name_and_harms_no_process(attack, short, trials, tmp_path, ask):
-    kinds = {"images": encoded, "bombs": bomb, "matlab files": matlab, "hdf files": hdf}
-    for trial in trials(attack, short=short):
-        if trial.stored:
-            trial.input, suffix = trial.stored.read_bytes(), trial.stored.suffix
-        else:
-            trial.input = damaged(kinds[attack](trial.rng), trial.rng)
-            suffix = {"matlab files": ".mat", "hdf files": ".h5"}.get(attack) or trial.rng.choice(SUFFIXES)
-        path = tmp_path / f"file{suffix}"
-        path.write_bytes(trial.input)
-        trial.counts["refused" if ask(path) else "read"] += 1
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_file_is_read_or_refused_by_name_and_harms_no_process(attack, trials, tmp_path, ask):
+    def check(name, content):
+        path = tmp_path / f"file.{name}"
+        path.write_bytes(content)
+        return "refused" if ask(path) else "read"
+
+    short, inputs = ATTACKS[attack]
+    trials.fuzz(attack, inputs, check, short)
 
 
 if __name__ == "__main__":

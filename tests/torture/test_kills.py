@@ -13,6 +13,7 @@ from patlib.files import sha256
 from patlib.losses import LOSSES
 from patlib.models import MODELS
 from patlib.trainer.config import RunConfig
+from patlib.trainer.state import weights_path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts processes from a server of forks")
 SIZE = (16, 20)
@@ -105,12 +106,10 @@ def test_a_run_that_is_killed_while_it_is_made_again_costs_nothing_that_was_ther
 
 
 def what_is_there_is_whole(own):
-    """The record with the weights that it names, or, where these are being replaced, a state from which all follows."""
-    if (own / "record.json").exists():
-        for name, checkpoint in json.loads((own / "record.json").read_text())["checkpoints"].items():
-            assert sha256(own / f"{name}.safetensors") == checkpoint["sha256"]
-    else:
-        assert (own / "unfinished" / "state.safetensors").exists()
+    """The record, the old or the new one, with the weights that it names."""
+    record = json.loads((own / "record.json").read_text())
+    for name, checkpoint in record["checkpoints"].items():
+        assert sha256(weights_path(own, name, record)) == checkpoint["sha256"]
 
 
 def test_a_killed_grid_ends_as_one_left_alone(trials, tmp_path, cache):

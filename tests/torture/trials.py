@@ -3,11 +3,19 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
+from hypothesis import HealthCheck, strategies
+
 CORPUS = Path(__file__).parent / "corpus"
+AT_ONCE = 200
+"""Inputs that hypothesis draws from one seed of the long form: it begins with the smallest each time."""
+
+Input = tuple[str, bytes]
+"""A file: what its name ends in, such as "png" or "manifest.json", and its content."""
 
 
 def folder_of(attack: str) -> str:
@@ -17,13 +25,9 @@ def folder_of(attack: str) -> str:
 
 @dataclass
 class Trial:
-    """One trial of an attack: a source of chance, or an input from the corpus."""
+    """One trial of an attack: a source of chance."""
 
     seed: int
-    stored: Path | None = None
-    """An input that once broke something, to be tried as it is; None in all other trials."""
-    input: bytes | None = None
-    """What the trial feeds, if that is one file: kept when the trial fails."""
     counts: Counter[str] = field(default_factory=Counter)
     """What else is to be counted, such as kills."""
 
@@ -38,47 +42,71 @@ class Trials:
     seconds: float = 0.0
     """How long they go on, at least; 0 for the short form."""
     only: int | None = None
-    """The seed of the only trial, when one is repeated."""
+    """The only seed, when a trial is repeated."""
     corpus: Path = CORPUS
     name: str = ""
     began: float = 0.0
     counts: Counter[str] = field(default_factory=lambda: Counter(trials=0, failures=0))
+    seed: int = 0
     under_way: Trial | None = None
     """The trial whose end has not been seen: it failed, if the test is over."""
+    broke: Input | None = None
+    """The smallest input known that breaks something."""
 
     def __call__(self, name: str, short: int) -> Iterator[Trial]:
-        self.name, self.began = name, time.monotonic()
-        for trial in self._all(short):
-            self.under_way = trial
+        for seed in self._seeds(name, short):
+            self.under_way = Trial(seed)
             self.counts["trials"] += 1
-            yield trial  # a failure in the loop's body does not come back
-            self.counts += trial.counts
+            yield self.under_way  # a failure in the loop's body does not come back
+            self.counts += self.under_way.counts
             self.under_way = None
 
-    def _all(self, short: int) -> Iterator[Trial]:
-        if self.only is not None:
-            yield Trial(self.only)
-            return
-        for path in sorted((self.corpus / folder_of(self.name)).glob("*")):
-            yield Trial(0, path)
-        number = 0
-        while number < short or time.monotonic() < self.began + self.seconds:
-            yield Trial(random.SystemRandom().randrange(2**32) if self.seconds else number)
+    def fuzz(
+        self, name: str, inputs: strategies.SearchStrategy[Input], check: Callable[[str, bytes], str], short: int
+    ) -> None:
+        """Feed a check with what the corpus holds, then with inputs that are drawn.
+
+        It returns what is to be counted, and raises for an input that breaks something, which hypothesis then makes as
+        small as it can.
+        """
+
+        def feed(one: Input) -> None:
+            try:
+                what = check(*one)
+            except Exception:
+                self.broke = one
+                raise
+            if self.broke is None:  # what is made smaller is no further trial
+                self.counts += Counter({"trials": 1, what: 1})
+
+        stored = sorted((self.corpus / folder_of(name)).glob("*")) if self.only is None else []
+        for path in stored:
+            feed = hypothesis.example((path.name.partition(".")[2], path.read_bytes()))(feed)
+        settings = hypothesis.settings(
+            max_examples=short if not self.seconds and self.only is None else AT_ONCE,
+            database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        for seed in self._seeds(name, 1):
+            settings(hypothesis.seed(seed)(hypothesis.given(inputs)(feed)))()
+
+    def _seeds(self, name: str, short: int) -> Iterator[int]:
+        self.name, self.began, number = name, time.monotonic(), 0
+        while number < (short if self.only is None else 1) or time.monotonic() < self.began + self.seconds:
+            self.seed = number if not self.seconds else random.SystemRandom().randrange(2**32)
+            self.seed = self.seed if self.only is None else self.only
+            yield self.seed
             number += 1
 
     def end(self, build: Path) -> Counter[str]:
         """What was counted; says how a trial that failed is repeated, and keeps its input below ``build``."""
-        if self.under_way is not None:
-            self._tell_failure(self.under_way, build)
-        return self.counts + Counter(seconds=round(time.monotonic() - self.began))
-
-    def _tell_failure(self, trial: Trial, build: Path) -> None:
-        self.counts["failures"] += 1
-        self.counts += trial.counts
-        again = f"it tried {trial.stored}" if trial.stored else f"PATLIB_TORTURE_SEED={trial.seed} repeats it"
-        print(f"{self.name}: trial {self.counts['trials']} failed; {again}")
-        if trial.input is not None and trial.stored is None:
-            path = build / folder_of(self.name) / str(trial.seed)
+        if self.under_way is not None or self.broke is not None:
+            self.counts["failures"] += 1
+            self.counts += self.under_way.counts if self.under_way else Counter(trials=1)
+            print(f"{self.name}: trial {self.counts['trials']} failed; PATLIB_TORTURE_SEED={self.seed} repeats it")
+        if self.broke is not None:
+            path = build / folder_of(self.name) / f"{self.seed}.{self.broke[0]}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(trial.input)
-            print(f"its input is {path}: moved to {self.corpus / folder_of(self.name)}, it is always tried first")
+            path.write_bytes(self.broke[1])
+            print(f"the smallest such input is {path}: moved to {self.corpus / folder_of(self.name)} under a name that")
+            print("says what was wrong, it is always tried first")
+        return self.counts + Counter(seconds=round(time.monotonic() - self.began))

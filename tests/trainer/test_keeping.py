@@ -1,7 +1,11 @@
 """What a run leaves and when: the record last, the first of equal epochs, the state within long epochs only."""
 
 import json
+import os
+import shutil
 import time
+from contextlib import suppress
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +13,8 @@ import torch
 from tiny_run import TINY
 from torch import nn
 
-from patlib.files import read_tensors
-from patlib.trainer import NonFiniteError, fit, loop, run
+from patlib.files import read_tensors, sha256
+from patlib.trainer import NonFiniteError, fit, loop, predict, run, state
 from patlib.trainer.config import RunConfig
 
 
@@ -76,27 +80,57 @@ def test_of_epochs_that_score_alike_the_first_is_the_best(tiny_dataset, tmp_path
     assert record["checkpoints"]["last"]["epoch"] == 4
 
 
-def test_an_earlier_record_never_stands_beside_the_weights_of_a_new_run(tiny_dataset, tmp_path, monkeypatch):
-    fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False)
-    before = (tmp_path / "best.safetensors").read_bytes()
-    write_json, write_weights = loop.write_json, loop.write_weights
-
-    def fails_at_the_last(path, model):
-        if path.name == "last.safetensors":
-            raise Failed
-        return write_weights(path, model)
-
-    monkeypatch.setattr(loop, "write_weights", fails_at_the_last)
+def test_a_run_that_is_killed_while_it_replaces_another_leaves_a_record_and_its_weights(
+    tiny_dataset, tmp_path, monkeypatch
+):
+    folder, first, second = tmp_path / "run", RunConfig(**TINY), RunConfig(**{**TINY, "seed": 1})
+    fit(first, folder, tiny_dataset, progress=False)
+    finish = loop._finish
+    monkeypatch.setattr(loop, "_finish", lambda run: kill())
     with pytest.raises(Failed):
-        fit(RunConfig(**{**TINY, "seed": 1}), tmp_path, tiny_dataset, progress=False)
-    assert (tmp_path / "best.safetensors").read_bytes() != before
-    assert not (tmp_path / "record.json").exists()
-    # The state is still there: going on ends the run without training again.
-    monkeypatch.setattr(loop, "write_weights", write_weights)
-    monkeypatch.setattr(loop, "write_json", write_json)
-    monkeypatch.setattr(loop, "_train", None)
-    record = fit(RunConfig(**{**TINY, "seed": 1}), tmp_path, tiny_dataset, progress=False)
-    assert json.loads((tmp_path / "record.json").read_text()) == record
+        fit(second, folder, tiny_dataset, progress=False)
+    monkeypatch.setattr(loop, "_finish", finish)
+    monkeypatch.setattr(loop, "_train", None)  # whoever goes on trains nothing
+    folder.rename(tmp_path / "before")
+    seeds = []
+    for at in range(1, 99):
+        shutil.copytree(tmp_path / "before", folder)
+        with monkeypatch.context() as patch:
+            touches = count(1)
+            for name in ("replace", "unlink", "rmdir"):
+                patch.setattr(os, name, killing(getattr(os, name), touches, at))
+            with suppress(Failed):
+                fit(second, folder, tiny_dataset, progress=False)
+        record = json.loads((folder / "record.json").read_text())
+        seeds.append(record["config"]["seed"])
+        for checkpoint, stated in record["checkpoints"].items():
+            assert sha256(state.weights_path(folder, checkpoint, record)) == stated["sha256"], f"at touch {at}"
+            assert seeds[-1] == 0 or predict.load_model(folder, record, checkpoint) is not None
+        if seeds[-1] == 0:
+            fit(second, folder, tiny_dataset, progress=False)
+        elif state.is_of_the_record(folder):
+            state.settle(folder)
+        assert sorted(os.listdir(folder)) == ["best.safetensors", "last.safetensors", "record.json"]
+        record = json.loads((folder / "record.json").read_text())
+        for checkpoint, stated in record["checkpoints"].items():
+            assert sha256(folder / f"{checkpoint}.safetensors") == stated["sha256"], f"after a kill at touch {at}"
+        shutil.rmtree(folder)
+        if next(touches) <= at:
+            break
+    assert seeds.count(0) > 1 and seeds.count(1) > 5  # before and after the record was replaced
+
+
+def kill():
+    raise Failed
+
+
+def killing(function, touches, at):
+    def touch(*arguments, **settings):
+        if next(touches) == at:
+            kill()
+        return function(*arguments, **settings)
+
+    return touch
 
 
 class Counting(nn.Conv2d):
@@ -149,6 +183,17 @@ def test_what_is_not_finite_takes_no_good_states_place_within_an_epoch(what, tin
         fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=Sudden())
     tensors, _ = read_tensors(tmp_path / "unfinished" / "state.safetensors")
     assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_a_moment_that_is_not_finite_is_told_though_every_weight_is(tiny_dataset, tmp_path, monkeypatch):
+    network = classifier()
+    network[0].weight.register_hook(lambda gradient: torch.full_like(gradient, 1e25))
+    with pytest.raises(NonFiniteError, match=r"a moment of Adam is infinite or NaN after epoch 1\. Last good weights"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=network)
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+    monkeypatch.setattr(loop, "KEEP_SECONDS", -1.0)
+    with pytest.raises(NonFiniteError, match="a moment of Adam is infinite or NaN at epoch 1, step 1 of 3"):
+        fit(RunConfig(**TINY), tmp_path, tiny_dataset, progress=False, network=network)
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step_and_images(tiny_dataset, tmp_path):
