@@ -12,6 +12,11 @@ from sphinx.application import Sphinx
 
 from patlib.losses import LOSSES, loss_signature
 
+# Read before autodoc, which puts a signature of strings in the place of the constructor's own.
+MEANINGS = {
+    loss: {key: parameter.annotation.__metadata__[0] for key, parameter in loss_signature(name).items()}
+    for name, loss in LOSSES.items()
+}
 BESIDE = r"[~\w.]+\([^)]*\)|'[^']*'|\"[^\"]*\"|[A-Z]+"  # a bound, a meaning, or a meaning that has a name
 BOUNDED = re.compile(rf"~?(?:\w+\.)*Annotated\[(.*?)(?:, (?:{BESIDE}))+\]")
 
@@ -24,9 +29,8 @@ def keep_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines
 
 def list_meanings(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Say what each parameter of a loss means, before the example."""
-    if what == "class" and obj in LOSSES.values():
-        own = loss_signature(obj.name).items()
-        listed = [f":param {key}: {parameter.annotation.__metadata__[0]}" for key, parameter in own]
+    if what == "class" and obj in MEANINGS:
+        listed = [f":param {key}: {meaning}" for key, meaning in MEANINGS[obj].items()]
         place = lines.index("Example:")
         lines[place:place] = [*listed, ""]
 
