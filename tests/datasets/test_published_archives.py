@@ -150,8 +150,6 @@ def test_a_disk_that_fills_while_camvid_is_unpacked_costs_no_archive(
     monkeypatch.setattr(camvid, "fetch", archive(camvid_root, out))
     with monkeypatch.context() as patch:
         patch.setattr(zipfile.ZipFile, "read", full)
-        with pytest.raises(
-            DataError, match=r"unpacked in .* \(No space left on device\)\. .*camvid\.zip is kept"
-        ):
+        with pytest.raises(DataError, match=r"unpacked in .* \(No space left on device\)\. .*camvid\.zip is kept"):
             camvid.download(out)
     assert [path.name for path in out.iterdir()] == [".camvid.zip"]
