@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from hypothesis import strategies as st
 
-PARTS = [st.integers(0, 15), st.integers(0, 600), st.integers(-200, -1), st.integers(0, 2**20)]
+PARTS = [st.integers(0, 15), st.integers(0, 600), st.integers(-40, -1), st.integers(0, 2**20)]
 """Places in a file: in its head, which says what there is, in its tail, and anywhere."""
 FLIPS = st.one_of([st.lists(st.tuples(places, st.integers(1, 255)), min_size=1, max_size=4) for places in PARTS])
 """All in one part: a file whose head is damaged, too, is refused for that, whatever else is wrong."""
