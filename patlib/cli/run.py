@@ -36,6 +36,7 @@ def run(
         folder = out / config.run_path
         if not plain:
             report.check_report()
+        cell.is_done(config, out)  # which removes, or puts in its place, what a killed process left
         try:
             with cell.hold_run(config, out):
                 if cell.is_there(config, out) and not again:

@@ -136,10 +136,16 @@ def download(root: Path, progress: bool = True) -> None:
             raise DataError(f"camvid: {ARCHIVE.url} has other masks or splits than were published (SHA-256 {digest})")
         work.chmod(0o755)
         work.rename(target)
+    except DataError:
+        archive.unlink(missing_ok=True)  # of no use
+        raise
+    except OSError as error:
+        raise DataError(
+            f"camvid: cannot be unpacked in {root} ({error.strerror}). {archive} is kept: give the same command again"
+        ) from error
     finally:
-        # An archive that was refused is of no use, and neither is one that is unpacked.
-        archive.unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
+    archive.unlink(missing_ok=True)
 
 
 def masks_digest(root: Path) -> str:
@@ -159,17 +165,9 @@ def _day_to_dusk(official: dict[str, list[Item]]) -> dict[str, list[Item]]:
 
 
 def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
-    """Image and mask of each name of a split, which its list file states if there is one."""
+    """Image and mask of each name of a split: of those in its list, if there is one, which so may choose a part."""
     listing = root / f"{split}.txt"
-    if not listing.exists():
-        return _found(root, split)
-    pairs = _listed(root, listing)
-    listed = {path for pair in pairs for path in pair}
-    for folder in (root / split, root / f"{split}annot"):
-        for path in known_files(folder, SUFFIXES):
-            if path not in listed:
-                raise DataError(f"{path} is not listed in {listing}: take it out of {folder}, or list it")
-    return pairs
+    return _listed(root, listing) if listing.exists() else _found(root, split)
 
 
 def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:

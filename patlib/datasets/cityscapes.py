@@ -98,7 +98,8 @@ def _pairs(root: Path, split: str) -> dict[str, tuple[Path, Path]]:
     for path in [*images.glob("*/[!.]*"), *(path for path in images.glob("[!.]*") if not path.is_dir())]:
         if path.parent == images or not path.name.endswith(IMAGE):
             raise DataError(
-                f"{path}: expected only files that end with {IMAGE} in a folder for each city here; take it out of {path.parent}"
+                f"{path}: expected only files that end with {IMAGE}, in a folder for each city; take it out of "
+                f"{path.parent}"
             )
     found = [path.relative_to(images).as_posix().removesuffix(IMAGE) for path in images.glob(f"*/*{IMAGE}")]
     found += [path.relative_to(masks).as_posix().removesuffix(MASK) for path in masks.glob(f"*/*{MASK}")]

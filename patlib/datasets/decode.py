@@ -15,6 +15,7 @@ Shapes use H rows, W columns.
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -60,6 +61,8 @@ def refusing_damage(path: Path, what: str = "an image or a mask") -> Iterator[No
     except DataError:
         raise
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # what is unpacked is not damaged for want of space
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: cannot be read as {what} ({reason}). Copy it from the dataset again.") from error
     finally:

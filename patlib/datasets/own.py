@@ -1,6 +1,6 @@
-"""A reader's own images: two folders, one of images and one of masks, described in Python or in a ``patlib.toml``.
+"""A reader's own images: two folders, one of images and one of masks, and what has to be said about them.
 
-``own_pairs`` finds which image and mask belong together.
+``own_pairs`` finds which image and mask belong together, and ``own_file`` reads the same from a ``patlib.toml``.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ import dataclasses
 import hashlib
 import os
 import re
-import tomllib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from patlib.datasets.decode import read_text
 from patlib.datasets.own_pairs import find_pairs, names_of_split
 from patlib.datasets.palette import distinct_colours
 from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
 from patlib.datasets.splits import grouped
 
-FILE = "patlib.toml"
 FORMATS = ("PNG", "JPEG", "TIFF")
 MODES = ("L", "P", "1", "I;16", "I;16B", "I")
 """Pillow's modes of masks: grey of 1, 8, 16 or 32 bits, and palettes, whose indices count."""
@@ -74,6 +71,8 @@ class OwnData:
             raise ValueError(f"splits is 'folders', or names or a list file for each split; got {self.splits!r}")
         if self.splits is not None and self.group is not None:
             raise ValueError("group says which images a drawn split keeps together: leave out splits or group")
+        if self.group is not None and not isinstance(self.group, str) and not callable(self.group):
+            raise ValueError(f"group is a regular expression or a function of a name; got {self.group!r}")
         if isinstance(self.group, str):
             try:
                 re.compile(self.group)
@@ -197,57 +196,9 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-")
 
 
-def is_folder(name: str) -> bool:
-    """Whether the name of a dataset is a path: it holds a separator, or such a folder has a ``patlib.toml``."""
-    # os.path's answer is no for a name that no file system can have; Path raises what the system says.
-    return "/" in name or os.sep in name or name in (".", "..", "~") or os.path.isfile(os.path.join(name, FILE))
-
-
 def absolute(path: str | os.PathLike[str]) -> Path:
     """A path without ``~`` and links; ValueError that names one which no file system can have, or no user's."""
     try:
         return Path(path).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)!r} is no path ({error})") from error
-
-
-def read_folder(path: str | os.PathLike[str]) -> Dataset:
-    """The dataset that the ``patlib.toml`` of a folder describes.
-
-    Its keys are arguments of :func:`~patlib.datasets.from_folder`. ``images`` and ``masks`` are relative to the folder;
-    without them the folders ``images`` and ``masks`` are used. ``seed`` and ``name`` are not among the keys: the
-    dataset has the name of the folder.
-
-    Raises:
-        DataError: there is no such file, or something in it is missing, unknown or wrong.
-    """
-    folder = absolute(path)
-    file = folder / FILE
-    if not os.path.lexists(file):
-        raise DataError(
-            f"{file} is missing; a dataset of your own is a folder with that file, in which at least stand\n"
-            '  classes = ["background", "cell"]\n  size = [256, 256]  # height, width'
-        )
-    try:
-        told = tomllib.loads(read_text(file, "the description of a dataset"))
-    except (ValueError, RecursionError) as error:  # tomllib's errors are ValueErrors
-        raise DataError(f"{file}: cannot be read ({error})") from error
-    known = {field.name for field in dataclasses.fields(OwnData)} - {"name"}
-    if unknown := sorted(told.keys() - known):
-        raise DataError(f"{file}: {unknown[0]!r} is not one of its keys, which are {', '.join(sorted(known))}")
-    if missing := sorted({"classes", "size"} - told.keys()):
-        raise DataError(f"{file}: {missing[0]!r} is missing")
-    try:
-        if "label_map" in told:
-            # TOML's keys are texts.
-            told["label_map"] = {int(value): class_id for value, class_id in told["label_map"].items()}
-        if told.get("ignore") is False:  # TOML has no None
-            told["ignore"] = None
-        if isinstance(told.get("splits"), dict):
-            lists = told["splits"].items()
-            told["splits"] = {name: folder / value if isinstance(value, str) else value for name, value in lists}
-        for key in ("images", "masks"):
-            told[key] = absolute(folder / told.get(key, key))
-        return OwnData(**told, name=folder.name).dataset()
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: {error}") from error

@@ -1,8 +1,8 @@
 """Which image and mask of two folders belong together, and which of them a list names.
 
 An image and a mask belong together when their paths below the two folders are the same but for what comes after the
-last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name, composed (NFC). A file that fits nowhere
-is an error: nothing is left out without a word.
+last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name, in which each accent is
+one character with its letter (NFC). A file that fits nowhere is an error: nothing is left out without a word.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
-            raise DataError(
-                f"{ascii(str(path))}: its name is not in UTF-8, and no record can hold it; rename it"
-            ) from error
+            raise DataError(f"{str(path)!a}: its name is not in UTF-8, and no record can hold it; rename it") from error
         if path.suffix.lower() not in suffixes:
             raise DataError(f"{path}: expected only files with {', '.join(suffixes)} here; take it out of {folder}")
         if not path.is_file():

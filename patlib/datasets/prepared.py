@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from patlib.datasets.cache import clear_up, mend, open_arrays, read_manifest, write_arrays
+from patlib.datasets.cache import clear_up, write_arrays
+from patlib.datasets.manifest import mend, open_arrays, read_manifest
 from patlib.datasets.registry import get_dataset
 from patlib.datasets.sources import Dataset, Source, data_root, fingerprint, is_complete, locate
 from patlib.datasets.spec import IGNORE_INDEX, VOID_COLOUR, DataError, DatasetSpec
@@ -188,9 +189,12 @@ def open_dataset(
 def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
     place = Path(cache if cache is not None else os.environ.get("PATLIB_CACHE") or "~/.cache/patlib")
     try:
-        return place.expanduser()
+        place = place.expanduser()
     except RuntimeError as error:  # HOME is not set, and nobody knows this user
         raise DataError(f"{place}: this user has no home folder; set PATLIB_CACHE to the folder to use") from error
+    if "\0" in str(place) or (os.path.lexists(place) and not place.is_dir()):
+        raise DataError(f"{str(place)!r} is no folder, and prepared arrays need one: set PATLIB_CACHE to another")
+    return place
 
 
 def _warn_of_absent_classes(dataset: PreparedDataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from patlib.datasets import camvid, cityscapes, nyuv2, oxford_pet, synthetic
-from patlib.datasets.own import is_folder, read_folder
+from patlib.datasets.own_file import is_folder, read_folder
 from patlib.datasets.sources import Dataset
 from patlib.datasets.spec import DatasetSpec
 from patlib.names import nearest

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from patlib.datasets.spec import DataError
+
 
 def pooled(names: Iterable[str], seed: int) -> dict[str, list[str]]:
     """Every name in one pool, split 0.8 / 0.1 / 0.1: what section 5 of the PAT paper does with all its datasets.
@@ -43,10 +45,16 @@ def grouped(
         fractions: of train, val and test; they add up to 1.
         seed: of the random generator that draws the order of the groups.
         group: the group of a name; each name is one of its own if None.
+
+    Raises:
+        DataError: the group of a name is no text.
     """
     members: dict[str, list[str]] = {}
     for name in sorted(names):
-        members.setdefault(group(name) if group else name, []).append(name)
+        key = group(name) if group else name
+        if not isinstance(key, str):
+            raise DataError(f"group must give a text for each name; for {name!r} it gave {key!r}")
+        members.setdefault(key, []).append(name)
     total = sum(map(len, members.values()))
     taken: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     before = 0

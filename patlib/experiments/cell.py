@@ -36,7 +36,7 @@ def is_there(config: RunConfig, folder: Path) -> bool:
 
 
 def is_done(config: RunConfig, folder: Path) -> bool:
-    """Whether the run has its record; what it could not remove before it was killed is removed if it has."""
+    """Whether the run has its record; if so, what it was killed before it had put in its place or removed, is now."""
     there, own = is_there(config, folder), folder / config.run_path
     if there and (state.is_of_the_record(own) or (own / ".lock").exists()):
         with suppress(OSError), hold_run(config, folder):  # unless another process trains it again
@@ -76,7 +76,7 @@ def run_cell(job: Job, config: RunConfig, folder: Path, started: Callable[[str],
     written. A folder that cannot be made or locked is such an error, too.
     """
     try:
-        if is_there(config, folder):
+        if is_done(config, folder):
             return Outcome("there")
         with hold_run(config, folder):
             return Outcome("there") if is_there(config, folder) else _run(job, config, folder, started)

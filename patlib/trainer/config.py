@@ -20,7 +20,8 @@ from pydantic import (
 )
 
 from patlib.datasets import DATASETS, get_spec
-from patlib.datasets.own import absolute, is_folder, slug
+from patlib.datasets.own import absolute, slug
+from patlib.datasets.own_file import is_folder
 from patlib.losses import build_loss, loss_parameters
 from patlib.models import MODELS, check_released_head
 from patlib.names import nearest

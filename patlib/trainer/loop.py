@@ -20,8 +20,7 @@ from patlib.trainer.batches import shuffled
 from patlib.trainer.config import RunConfig
 from patlib.trainer.evaluate import evaluate, measure
 from patlib.trainer.group import share_buffers, sum_over_group
-from patlib.trainer.moments import named_moments
-from patlib.trainer.run import Run, keep, open_dataset, open_run, take_up
+from patlib.trainer.run import Run, keep, open_dataset, open_run, spoilt, take_up
 from patlib.trainer.step import NonFiniteError, train_epoch
 
 KEEP_SECONDS = 180.0
@@ -122,8 +121,8 @@ def _refuse_to_keep_non_finite(run: Run) -> None:
     if not np.isfinite(losses).all():
         step = int(np.argmin(np.isfinite(losses)))
         what = f"the loss is {losses[step]} at epoch {run.epoch + 1}, step {step + 1}"
-    elif spoilt := _spoilt(run):
-        what = f"{spoilt} is infinite or NaN at epoch {run.epoch + 1}, step {len(losses)}"
+    elif wrong := spoilt(run):
+        what = f"{wrong} is infinite or NaN at epoch {run.epoch + 1}, step {len(losses)}"
     if what:
         raise NonFiniteError(f"{what} of {run.steps_an_epoch}. {_last_good(run, run.epoch)}")
 
@@ -154,27 +153,12 @@ def _validate(run: Run, history: np.ndarray) -> None:
 
 def _refuse_non_finite(run: Run) -> None:
     """Raise NonFiniteError if the epoch that is done left a weight, a moment or the validation loss infinite or NaN."""
-    if spoilt := _spoilt(run):
-        raise NonFiniteError(f"{spoilt} is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
+    if wrong := spoilt(run):
+        raise NonFiniteError(f"{wrong} is infinite or NaN after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}")
     if not np.isfinite(cross_entropy := run.curves[-1]["val_cross_entropy"]):
         raise NonFiniteError(
             f"the validation cross-entropy is {cross_entropy} after epoch {run.epoch}. {_last_good(run, run.epoch - 1)}"
         )
-
-
-def _spoilt(run: Run) -> str:
-    """What of the weights and the optimiser's moments is infinite or NaN, or nothing.
-
-    Finite weights do not answer for the moments: the square of a gradient above 1.8e19 is infinite, and Adam, which
-    divides by its root, then leaves that weight where it is for good.
-    """
-    moments = named_moments(run.network, run.optimizer.optimizer)
-    for what, tensors in {"a weight": run.network.state_dict(), "a moment of Adam": moments}.items():
-        # Asked of the device once, because it would wait for the host at every answer.
-        finite = [tensor.isfinite().all().to(run.fabric.device) for tensor in tensors.values()]
-        if not torch.stack(finite).all():
-            return what
-    return ""
 
 
 def _keep_best(run: Run) -> None:
@@ -224,8 +208,8 @@ def _finish(run: Run) -> dict[str, Any]:
 
 def _machine(run: Run) -> dict[str, Any]:
     """The machine of the run's last stretch, and those of earlier stretches if they differ."""
-    on_gpu = run.fabric.device.type == "cuda"
-    peak = {"peak_memory_bytes": torch.cuda.max_memory_allocated(run.fabric.device) if on_gpu else None}
+    device = run.fabric.device
+    peak = {"peak_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None}
     return run.machines[-1] | peak | ({"before": run.machines[:-1]} if len(run.machines) > 1 else {})
 
 

@@ -122,7 +122,7 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
             raise ValueError("it is no file")
         if size > MAX_BYTES:
             raise ValueError(f"it has {size} bytes, and no record more than {MAX_BYTES}")
-        record: Record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record: Record = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once)
         own = _checked(record)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a run record ({_reason(error)}); remove it and run that cell again") from error
@@ -139,6 +139,14 @@ def read_record(path: str | Path, config: RunConfig | None = None) -> Record:
         )
     defaults = {name: field.default for name, field in RunConfig.model_fields.items() if name != "loss_parameters"}
     return {**record, "config": {**defaults, **record["config"]}}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose names must differ: of two that are alike the reader would choose."""
+    if len(content := dict(pairs)) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has {max(names, key=names.count)!r} twice in one object")
+    return content
 
 
 def _checked(content: Any) -> RunConfig:

@@ -167,6 +167,20 @@ def keep(run: Run) -> None:
     run.kept, run.kept_steps = time.perf_counter(), run.steps
 
 
+def spoilt(run: Run) -> str:
+    """What of the weights and the optimiser's moments is infinite or NaN, or nothing.
+
+    Finite weights do not answer for the moments: the square of a gradient above 1.8e19 is infinite, and Adam, which
+    divides by its root, then leaves that weight where it is for good.
+    """
+    moments = named_moments(run.network, run.optimizer.optimizer)
+    for what, tensors in {"a weight": run.network.state_dict(), "a moment of Adam": moments}.items():
+        # Each answer would make the host wait for the device, so one is asked for.
+        if not torch.stack([tensor.isfinite().all().to(run.fabric.device) for tensor in tensors.values()]).all():
+            return what
+    return ""
+
+
 def take_up(run: Run) -> bool:
     """Continue from the state that an interrupted run left in the folder; returns whether there was one.
 

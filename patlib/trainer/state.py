@@ -131,14 +131,14 @@ def read_state(folder: Path, fabric: Fabric, same: Mapping[str, Any]) -> State |
 
 def is_of_the_record(folder: Path) -> bool:
     """Whether what is unfinished in a folder belongs to its record: its run was killed after it had written that."""
-    if not (folder / "record.json").is_file():
+    if not (folder / FOLDER).is_dir() or not (folder / "record.json").is_file():
         return False
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         for checkpoint in ("best", "last"):
             weights_path(folder, checkpoint, record)  # fails for what is no record
         if not (folder / FOLDER / "state.safetensors").exists():  # it was killed while it removed the state
-            return (folder / FOLDER).is_dir()
+            return True
         _, metadata = read_tensors(folder / FOLDER / "state.safetensors")
         return bool(json.loads(metadata["facts"])["curves"] == record["curves"])  # whose times no other run has
     except (OSError, ValueError, KeyError, TypeError):

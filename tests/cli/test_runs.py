@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from patlib import cli, trainer
 from patlib.experiments import cell, estimate, report, runner
 from patlib.losses import LOSSES, loss_signature
-from patlib.trainer import NonFiniteError, loop
+from patlib.trainer import NonFiniteError, loop, state
 from patlib.trainer.config import RunConfig
 
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
@@ -219,3 +219,14 @@ def test_without_dask_its_extra_is_named(invoke, monkeypatch, where):
 def test_a_run_that_goes_on_elsewhere_is_not_started(invoke, tmp_path):
     with cell.hold_run(RunConfig(**TINY, loss="ce"), tmp_path):
         assert "going on in another process" in invoke("run", "--plain", "--loss", "ce", *OPTIONS, code=1)
+
+
+def test_what_a_kill_left_beside_a_record_is_put_in_its_place(invoke, tmp_path, monkeypatch):
+    settle = state.settle
+    monkeypatch.setattr(state, "settle", lambda folder: None)  # killed when the record had been written
+    invoke("run", *OPTIONS, "--plain")
+    monkeypatch.setattr(state, "settle", settle)
+    own = tmp_path / RunConfig(**TINY).run_path
+    assert not (own / "best.safetensors").exists()
+    assert "is there: nothing is trained" in invoke("run", *OPTIONS, "--plain")
+    assert sorted(path.name for path in own.iterdir()) == ["best.safetensors", "last.safetensors", "record.json"]

@@ -99,3 +99,20 @@ def test_an_image_of_another_ending_is_named_and_not_passed_over(cityscapes_root
     one.rename(one.with_suffix(".PNG"))
     with pytest.raises(DataError, match=r"leftImg8bit\.PNG: expected only files that end with _leftImg8bit\.png"):
         cityscapes.source(cityscapes_root / "cityscapes", "paper", 0)
+
+
+def test_an_image_in_no_citys_folder_is_refused(cityscapes_root: Path) -> None:
+    images = cityscapes_root / "cityscapes" / "leftImg8bit" / "train"
+    (images / "stray_leftImg8bit.png").write_bytes((images / f"{ONE}_leftImg8bit.png").read_bytes())
+    with pytest.raises(DataError, match=r"stray_leftImg8bit\.png: expected only files .*, in a folder for each city"):
+        split_names(cityscapes_root, "paper")
+
+
+def test_a_name_in_two_cities_is_refused(cityscapes_root: Path) -> None:
+    for kind in ("leftImg8bit", "gtFine"):
+        train = cityscapes_root / "cityscapes" / kind / "train"
+        (train / "copy").mkdir()
+        for path in train.glob(f"{ONE}*"):
+            (train / "copy" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match="'aachen_000003_000019' is listed 2 times"):
+        split_names(cityscapes_root, "paper")

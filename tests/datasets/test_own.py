@@ -10,7 +10,7 @@ from PIL import Image
 
 from patlib.datasets import DataError, get_spec, prepare
 from patlib.datasets.contact_sheet import contact_sheet, images_to_show
-from patlib.datasets.own import read_folder
+from patlib.datasets.own_file import read_folder
 
 
 def test_pairs_are_found_at_any_depth_and_drawn_by_seed(field: Path) -> None:

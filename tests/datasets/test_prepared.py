@@ -8,7 +8,7 @@ import pytest
 from camvid_copy import left_overs, one_image, prepare_camvid
 from PIL import Image
 
-from patlib.datasets import DataError, camvid, prepare, prepared
+from patlib.datasets import DataError, camvid, manifest, prepare, prepared
 from patlib.datasets import cache as store
 from patlib.datasets.contact_sheet import contact_sheet
 from patlib.datasets.sources import fingerprint
@@ -115,7 +115,8 @@ def test_a_source_file_of_the_same_size_and_another_time_is_noticed(camvid_root:
 
 def test_what_an_earlier_format_wrote_is_prepared_again(camvid_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare_camvid(camvid_root)
-    monkeypatch.setattr(store, "FORMAT", store.FORMAT + 1)
+    for module, later in [(module, manifest.FORMAT + 1) for module in (store, manifest)]:
+        monkeypatch.setattr(module, "FORMAT", later)
     assert prepare_camvid(camvid_root).manifest["format"] == store.FORMAT
 
 

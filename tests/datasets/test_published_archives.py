@@ -1,5 +1,7 @@
 """What `--download` fetches of each dataset, checks and puts in its place; no address is ever asked."""
 
+import errno
+import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -137,3 +139,17 @@ def test_cityscapes_says_which_two_archives_to_get(tmp_path: Path) -> None:
     assert result.exit_code == 1 and "cityscapes cannot be downloaded from here" in result.output
     for name in ("gtFine_trainvaltest.zip", "leftImg8bit_trainvaltest.zip", "https://www.cityscapes-dataset.com/"):
         assert name in result.output
+
+
+def test_a_disk_that_fills_while_camvid_is_unpacked_costs_no_archive(
+    out: Path, camvid_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(camvid, "fetch", archive(camvid_root, out))
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "read", full)
+        with pytest.raises(DataError, match=r"unpacked in .* \(No space left on device\)\. .*camvid\.zip is kept"):
+            camvid.download(out)
+    assert [path.name for path in out.iterdir()] == [".camvid.zip"]

@@ -85,3 +85,12 @@ def test_a_repeated_line_of_a_list_is_refused(camvid_root: Path) -> None:
     (camvid_root / "camvid" / "val.txt").write_text("val/val0.png valannot/val0.png\n" * 2)
     with pytest.raises(DataError, match=r"'val0' is listed twice in .*: in val and in val"):
         prepare_camvid(camvid_root)
+
+
+def test_two_files_of_one_name_are_refused(camvid_root: Path) -> None:
+    for split in ("train", "val", "test"):
+        (camvid_root / "camvid" / f"{split}.txt").unlink(missing_ok=True)
+    image = camvid_root / "camvid" / "train" / "train1.png"
+    image.with_suffix(".jpg").write_bytes(image.read_bytes())
+    with pytest.raises(DataError, match=r"train1\.jpg and .*train1\.png have the same name 'train1'; keep one of them"):
+        prepare_camvid(camvid_root)

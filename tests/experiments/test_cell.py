@@ -144,7 +144,9 @@ def leave_state(config, folder, curves):
 
 def test_what_a_run_that_was_killed_after_its_record_left_is_removed_when_it_is_asked_for(tmp_path):
     leave_state(FIRST, tmp_path, [{"epoch": 1}])
-    (tmp_path / FIRST.run_path / "record.json").write_text('{"curves": [{"epoch": 1}]}')
+    (tmp_path / FIRST.run_path / "record.json").write_text(
+        '{"curves": [{"epoch": 1}], "checkpoints": {"best": {"epoch": 1}, "last": {"epoch": 1}}}'
+    )
     assert runner.run_grid([FIRST], tmp_path, False, quick) == []
     assert files_of(FIRST, tmp_path) == ["record.json"]
     (tmp_path / FIRST.run_path / "unfinished").mkdir()  # of which it had removed all but the folder
@@ -153,7 +155,9 @@ def test_what_a_run_that_was_killed_after_its_record_left_is_removed_when_it_is_
 
 def test_the_state_of_a_run_that_is_trained_again_stays_beside_the_old_record(tmp_path):
     leave_state(FIRST, tmp_path, [{"epoch": 1, "train_seconds": 2.0}])
-    (tmp_path / FIRST.run_path / "record.json").write_text('{"curves": [{"epoch": 1, "train_seconds": 1.0}]}')
+    (tmp_path / FIRST.run_path / "record.json").write_text(
+        '{"curves": [{"epoch": 1, "train_seconds": 1.0}], "checkpoints": {"best": {"epoch": 1}, "last": {"epoch": 1}}}'
+    )
     assert cell.is_done(FIRST, tmp_path)
     assert files_of(FIRST, tmp_path) == ["record.json", "unfinished"]
     with cell.hold_run(FIRST, tmp_path):

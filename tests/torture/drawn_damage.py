@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from hypothesis import strategies as st
 
-PLACES = st.integers(0, 15) | st.integers(0, 600) | st.integers(0, 2**20)
-"""The head says what there is: most of the changes fall there."""
-FLIPS = st.lists(st.tuples(PLACES, st.integers(1, 255)), min_size=1, max_size=8)
+PARTS = [st.integers(0, 15), st.integers(0, 600), st.integers(-40, -1), st.integers(0, 2**20)]
+"""Places in a file: in its head, which says what there is, in its tail, and anywhere."""
+FLIPS = st.one_of([st.lists(st.tuples(places, st.integers(1, 255)), min_size=1, max_size=4) for places in PARTS])
+"""All in one part: a file whose head is damaged, too, is refused for that, whatever else is wrong."""
 TEXTS = [
     b"[" * 100_000, b'{"config":' * 5_000, b"", b"null", b"[]", b"\xef\xbb\xbf{}", b"\xff\xfe", b'"' + b"a" * 99,
     b"1" * 9_000, b"1e400", b"NaN", b"[" + b"0," * 10**5 + b"0]", b'{"config": {}, "config": []}', b"\0" * 4096,
@@ -37,7 +38,7 @@ CHANGES = [
 def damaged(contents: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """Contents of which most are damaged."""
     flipped = st.builds(flip, contents, FLIPS)
-    cut = st.builds(lambda content, place: content[: place % max(1, len(content))], contents, PLACES)
+    cut = st.builds(lambda content, place: content[: place % max(1, len(content))], contents, st.one_of(PARTS))
     longer = st.builds(operator.add, contents, st.binary(min_size=1, max_size=99))
     return st.one_of(contents, cut, longer, flipped, flipped, flipped)
 
@@ -50,7 +51,7 @@ def flip(content: bytes, flips: list[tuple[int, int]]) -> bytes:
 
 
 def edited(whole: object) -> st.SearchStrategy[bytes]:
-    """JSON with one to five parts removed, renamed, changed or replaced, at any depth."""
+    """JSON with one part, or a few, removed, renamed, changed or replaced, at any depth."""
     edit = (
         st.just(lambda part, key: part.pop(key))
         | st.sampled_from(KEYS).map(lambda name: lambda part, key: part.update({name: part.pop(key)}))
@@ -59,8 +60,10 @@ def edited(whole: object) -> st.SearchStrategy[bytes]:
             lambda value: lambda part, key: operator.setitem(part, key, copy.deepcopy(value))
         )
     )
-    edits = st.lists(st.tuples(st.sampled_from(places(whole)), edit), min_size=1, max_size=5)
-    return edits.map(functools.partial(apply, whole))
+    one = st.tuples(st.sampled_from(places(whole)), edit)
+    return st.one_of(st.tuples(one), st.tuples(one), st.lists(one, min_size=2, max_size=5)).map(
+        functools.partial(apply, whole)
+    )
 
 
 def places(part: object, above: tuple = ()) -> list[tuple]:
@@ -71,7 +74,7 @@ def places(part: object, above: tuple = ()) -> list[tuple]:
     return [(*above, key) for key in inner] + [place for key in inner for place in places(part[key], (*above, key))]
 
 
-def apply(whole: object, edits: list) -> bytes:
+def apply(whole: object, edits: list | tuple) -> bytes:
     whole = copy.deepcopy(whole)
     for (*above, key), edit in edits:
         # An earlier edit took the place away, or the value has no such change.

@@ -43,11 +43,13 @@ DRAWN = (st.integers() | st.floats() | st.text(max_size=9)).map(repr)
 
 
 def setting(name: str) -> st.SearchStrategy[tuple[str, str]]:
-    """A setting with a value as Python, which fits if it is one of those whose values have names, or may not."""
-    fitting = [st.sampled_from(list(map(repr, KNOWN[name])))] if name in KNOWN else []
-    return st.tuples(st.just(name), st.one_of(*fitting, st.sampled_from(VALUES), DRAWN))
+    """A setting with a value as Python, which fits in half of the cases."""
+    default = [RunConfig.model_fields[name].get_default(call_default_factory=True)] if name in FIELDS else [None]
+    fitting = st.sampled_from([repr(value) for value in KNOWN.get(name, default)])
+    return st.tuples(st.just(name), st.one_of(fitting, fitting, st.sampled_from(VALUES), DRAWN))
 
 
+FIELDS = RunConfig.model_fields
 NAMES = [*setting_names(), "loss", "loss", "loss", "loss_parameters", "lr", "Loss", ""]
 SETTINGS = st.lists(st.one_of(list(map(setting, NAMES))), max_size=6).map(dict)
 

@@ -1,7 +1,9 @@
 import json
+import os
 
 import pytest
 
+from patlib.trainer import state
 from patlib.trainer.records import read_record, read_records
 
 
@@ -51,3 +53,19 @@ def test_a_file_that_is_no_whole_record_is_named(text, tmp_path):
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(ValueError, match=r"record\.json is not a run record"):
         read_record(tmp_path / "record.json")
+
+
+def test_a_name_twice_in_one_object_is_refused(tiny_run, tmp_path):
+    text = json.dumps(tiny_run[1])
+    (tmp_path / "record.json").write_text(text.replace('"parameters": ', '"parameters": 1, "parameters": ', 1))
+    with pytest.raises(ValueError, match=r"record\.json is not a run record \(it has 'parameters' twice in one object"):
+        read_record(tmp_path / "record.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_in_place_of_a_record_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "record.json")
+    (tmp_path / "unfinished").mkdir()
+    with pytest.raises(ValueError, match=r"record\.json is not a run record \(it is no file\)"):
+        read_records(tmp_path)
+    assert not state.is_of_the_record(tmp_path)
