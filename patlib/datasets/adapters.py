@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from patlib.datasets.own import OwnData, Splits, absolute
+from patlib.datasets.own import OwnData, absolute
+from patlib.datasets.own_pairs import Splits
 from patlib.datasets.prepared import PreparedDataset, open_dataset
 from patlib.datasets.registry import refuse_built_in_name
 from patlib.datasets.spec import IGNORE_INDEX
@@ -45,7 +46,9 @@ def from_folder(
         splits: "folders" if the first folder of each name is its split (``train/a/1``); or for each split a list of
             names, or a file with one name on each line; the splits are drawn if None. There must be train, val and
             test, and there may be more.
-        fractions: of the images in train, val and test, where they are drawn.
+        fractions: of the images in train, val and test, where they are drawn; each class that is in three images (or
+            groups) or more is then in every split, if there is such a split
+            (:func:`~patlib.datasets.splits.stratified`).
         seed: of the random generator that draws them.
         group: keeps images together where splits are drawn, such as the frames of one drive. It is a function that
             takes a name and returns its group, or a regular expression; the group is then what the first pair of
@@ -65,7 +68,7 @@ def from_folder(
         DataError: a file is missing, damaged or superfluous, a mask holds another value, or a split is empty.
 
     Warns:
-        UserWarning: a class has no pixel in train, or listed splits leave images out.
+        UserWarning: a class has no pixel in a split, or listed splits leave images out.
 
     Example:
         >>> from pathlib import Path

@@ -14,6 +14,7 @@ Shapes use M images in a split, H rows, W columns.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import json
@@ -48,15 +49,18 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
         DataError: a source file is missing or damaged, a split is missing or empty, a name is in two splits, or the
             disk of the cache is full.
     """
-    check_splits(spec, source)
     height, width = size
-    needed = sum(len(items) for items in source.splits.values()) * height * width * 4
+    needed = 0
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(folder):
             there = read_manifest(folder)
             if there is not None and there["source"] == fingerprint(source):
                 return
+            if source.draw is not None:
+                source = dataclasses.replace(source, splits=source.draw(progress))
+            check_splits(spec, source)
+            needed = sum(len(items) for items in source.splits.values()) * height * width * 4
             if shutil.disk_usage(folder.parent).free < needed:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _write(folder, spec, size, source, progress)
