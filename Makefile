@@ -95,13 +95,13 @@ exercises: env  ## copy the notebooks, without solutions and with their checks, 
 test: env  ## lint, types, unit tests, and every stored notebook run again
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy patlib
+	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 1500 --ignore tests/browser tests notebooks
 
 check: env  ## what to run while working: format, lint, types, import rules, the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy patlib
+	$(BIN)/mypy
 	$(BIN)/pytest -q -p no:nbval -n 2 --dist loadfile -m "not slow" tests
 
 coverage: env  ## the share of each room's lines that TESTS=tests run, those that they start in other processes too

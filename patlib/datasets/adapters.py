@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from patlib.datasets.own import OwnData, Splits, absolute
+from patlib.datasets.own import OwnData, absolute
+from patlib.datasets.own_pairs import Splits
 from patlib.datasets.prepared import PreparedDataset, open_dataset
 from patlib.datasets.registry import refuse_built_in_name
 from patlib.datasets.spec import IGNORE_INDEX
@@ -46,7 +47,9 @@ def from_folder(
             names, or a file with one name on each line; the splits are drawn if None. There must be train, val and
             test, and there may be more. Images that are in none are left out, as lists are how a part of the data is
             chosen; a warning says how many there are.
-        fractions: of the images in train, val and test, where they are drawn.
+        fractions: of the images in train, val and test, where they are drawn; each class that is in three images (or
+            groups) or more is then in every split, if there is such a split
+            (:func:`~patlib.datasets.splits.stratified`).
         seed: of the random generator that draws them.
         group: keeps images together where splits are drawn, such as the frames of one drive. It is a function that
             takes a name and returns its group, or a regular expression; the group is then what the first pair of
@@ -66,7 +69,7 @@ def from_folder(
         DataError: a file is missing, damaged or superfluous, a mask holds another value, or a split is empty.
 
     Warns:
-        UserWarning: a class has no pixel in train, or listed splits leave images out.
+        UserWarning: a class has no pixel in a split, or listed splits leave images out.
 
     Example:
         >>> from pathlib import Path

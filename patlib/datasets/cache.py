@@ -14,6 +14,7 @@ Shapes use M images in a split, H rows, W columns.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import io
 import json
@@ -47,7 +48,6 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
         DataError: a source file is missing, damaged or changed meanwhile, a split is missing or empty, a name is in two
             splits, or the disk of the cache is full.
     """
-    check_splits(spec, source)
     height, width = size
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,9 @@ def write_arrays(folder: Path, spec: DatasetSpec, size: tuple[int, int], source:
             there = read_manifest(folder)
             if there is not None and there["source"] == fingerprint(source):
                 return
+            if source.draw is not None:
+                source = dataclasses.replace(source, splits=source.draw(progress))
+            check_splits(spec, source)
             _write(folder, spec, size, source, progress)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -9,24 +9,23 @@ import dataclasses
 import hashlib
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from patlib.datasets.own_pairs import find_pairs, names_of_split
+import numpy as np
+
+from patlib.datasets.decode import read_mask
+from patlib.datasets.own_pairs import Splits, find_pairs, splits_as_told
 from patlib.datasets.palette import distinct_colours
-from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair
+from patlib.datasets.sources import SPLITS, Dataset, Item, Source, load_pair, to_classes
 from patlib.datasets.spec import IGNORE_INDEX, DataError, DatasetSpec
-from patlib.datasets.splits import grouped
+from patlib.datasets.splits import by_pattern, classes_held, stratified
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 MODES = ("L", "P", "1", "I;16", "I;16B", "I")
 """Pillow's modes of masks: grey of 1, 8, 16 or 32 bits, and palettes, whose indices count."""
-
-Splits = Mapping[str, Sequence[str] | str | os.PathLike[str]]
-"""For each split its names, or a text file with one name on each line."""
 
 
 @dataclass(frozen=True)
@@ -134,61 +133,45 @@ class OwnData:
             DataError: a file has no partner, no known suffix or another's name, or a split is not what was told.
         """
         pairs = find_pairs(self.images, self.masks, self.image_suffix, self.mask_suffix)
-        splits = self._split(list(pairs), seed)
+        labels = self.labels()
+        group = by_pattern(self.group) if isinstance(self.group, str) else self.group
+        common = Path(os.path.commonpath([self.images, self.masks]))
+
+        def items(splits: dict[str, list[str]]) -> dict[str, list[Item]]:
+            self._check(splits, len(pairs))
+            return {
+                split: [Item(name, partial(load_pair, *pairs[name], labels, FORMATS, MODES)) for name in names]
+                for split, names in splits.items()
+            }
+
+        def draw(progress: bool) -> dict[str, list[Item]]:
+            held = classes_held({name: partial(_read_ids, mask, labels) for name, (_, mask) in pairs.items()}, progress)
+            return items(stratified(held, self.fractions, seed, group))
+
+        if self.splits is None:  # drawn when the arrays are written, because every mask is read for it
+            files = tuple(path for pair in pairs.values() for path in pair)
+            told = repr((labels, "stratified", self.fractions, [group(name) for name in pairs] if group else None))
+            return Source(common, files, {}, told=told, draw=draw)
+        splits = splits_as_told(self.splits, list(pairs), self.images, self.slug)
+        files = tuple(path for names in splits.values() for name in names for path in pairs[name])
+        return Source(common, files, items(splits), told=repr((labels, splits)))
+
+    def _check(self, splits: dict[str, list[str]], images: int) -> None:
         for split in SPLITS:
             if not splits.get(split):
                 raise DataError(
                     f"{self.slug}: the {split} split is empty; there must be train, val and test. "
                     + ("Name its images in splits" if self.splits else "They are drawn from at least three images")
                     + (", or three groups of images that stay together" if self.group else "")
-                    + f"; there are {len(pairs)} images"
+                    + f"; there are {images} images"
                 )
         for split in splits:
             if split != slug(split):
                 raise DataError(f"{self.slug}: a split is named with letters, digits, '-' and '_'; got {split!r}")
-        labels = self.labels()
-        load = {name: partial(load_pair, *pair, labels, FORMATS, MODES) for name, pair in pairs.items()}
-        items = {split: [Item(name, load[name]) for name in names] for split, names in splits.items()}
-        files = tuple(path for names in splits.values() for name in names for path in pairs[name])
-        common = Path(os.path.commonpath([self.images, self.masks]))
-        return Source(common, files, items, told=repr((labels, splits)))
 
-    def _split(self, names: list[str], seed: int) -> dict[str, list[str]]:
-        if self.splits is None:
-            return grouped(names, self.fractions, seed, self._group())
-        if isinstance(self.splits, str):
-            splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-            for name in names:
-                split, inside, _ = name.partition("/")
-                if not inside:
-                    raise DataError(f"{name!r} lies in no folder of a split, such as {self.images / 'train'}")
-                splits.setdefault(split, []).append(name)
-            return splits
-        splits = {split: names_of_split(split, names) for split, names in self.splits.items()}
-        place: dict[str, str] = {}
-        for split, listed in splits.items():
-            for name in listed:
-                if name in place:
-                    raise DataError(f"{name!r} is listed twice: in {place[name]} and in {split}")
-                place[name] = split
-                if name not in names:
-                    raise DataError(f"the {split} split lists {name!r}, but {self.images} has no such image")
-        if left := [name for name in names if name not in place]:
-            warnings.warn(f"{self.slug}: {len(left)} images are in no split, {left[0]!r} the first", stacklevel=2)
-        return splits
 
-    def _group(self) -> Callable[[str], str] | None:
-        if not isinstance(self.group, str):
-            return self.group
-        pattern = re.compile(self.group)
-
-        def found(name: str) -> str:
-            match = pattern.search(name)
-            if match is None:
-                raise DataError(f"the regular expression group = {self.group!r} is not found in the name {name!r}")
-            return match[1] if pattern.groups else match[0]
-
-        return found
+def _read_ids(mask: Path, labels: Mapping[int, int]) -> np.ndarray:
+    return to_classes(read_mask(mask, FORMATS, MODES), labels, mask)
 
 
 def slug(name: str) -> str:

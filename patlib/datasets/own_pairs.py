@@ -1,4 +1,4 @@
-"""Which image and mask of two folders belong together, and which of them a list names.
+"""Which image and mask of two folders belong together, and in which split each of them is.
 
 An image and a mask belong together when their paths below the two folders are the same but for what comes after the
 last dot, and but for endings that are stated, such as ``_mask``. That path is the pair's name, in which each accent is
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from patlib.datasets.decode import ARRAY, read_text
@@ -17,6 +18,9 @@ from patlib.datasets.spec import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ARRAY)
 MASKS = (".png", ".tif", ".tiff", ARRAY)
+
+Splits = Mapping[str, Sequence[str] | str | os.PathLike[str]]
+"""For each split its names, or a text file with one name on each line."""
 
 
 def find_pairs(
@@ -70,7 +74,41 @@ def _files(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Pa
     return files
 
 
-def names_of_split(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
+def splits_as_told(told: Splits | str, names: list[str], images: Path, title: str) -> dict[str, list[str]]:
+    """The names of each split: "folders" if the first folder of each name is its split, or as they are listed.
+
+    Args:
+        told: see `from_folder`.
+        names: those of all pairs.
+        images: the folder of images, for messages.
+        title: what the dataset is called, for messages.
+
+    Raises:
+        DataError: a list cannot be read, or holds a name twice or one that there is not; a name has no folder.
+    """
+    if isinstance(told, str):
+        splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+        for name in names:
+            split, inside, _ = name.partition("/")
+            if not inside:
+                raise DataError(f"{name!r} lies in no folder of a split, such as {images / 'train'}")
+            splits.setdefault(split, []).append(name)
+        return splits
+    splits = {split: _listed(split, names_of_one) for split, names_of_one in told.items()}
+    place: dict[str, str] = {}
+    for split, listed in splits.items():
+        for name in listed:
+            if name in place:
+                raise DataError(f"{name!r} is listed twice: in {place[name]} and in {split}")
+            place[name] = split
+            if name not in names:
+                raise DataError(f"the {split} split lists {name!r}, but {images} has no such image")
+    if left := [name for name in names if name not in place]:
+        warnings.warn(f"{title}: {len(left)} images are in no split, {left[0]!r} the first", stacklevel=2)
+    return splits
+
+
+def _listed(split: str, names: Sequence[str] | str | os.PathLike[str]) -> list[str]:
     """The names of a split: those given, or those in the file whose path is given; DataError if it cannot be read."""
     if isinstance(names, (str, os.PathLike)):
         names = [line.strip() for line in read_text(Path(names), f"the list of the {split} split").splitlines()]

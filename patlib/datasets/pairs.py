@@ -17,7 +17,7 @@ from patlib.datasets.prepared import PreparedDataset, open_dataset
 from patlib.datasets.registry import refuse_built_in_name
 from patlib.datasets.sources import SPLITS, Dataset, Item, Pair, Source, matched
 from patlib.datasets.spec import IGNORE_INDEX, DataError
-from patlib.datasets.splits import grouped
+from patlib.datasets.splits import classes_held, stratified
 from patlib.files import temporary_folder
 
 
@@ -53,12 +53,13 @@ def from_pairs(
       from 0 to 255 (or uint16), floats lie in [0, 1]. A normalised image is refused: normalise in the network.
     - A mask is an array (H, W) or a tensor (H, W) or (1, H, W) of whole numbers; of a palette image the indices count.
 
-    Every item is read once, resized and kept in memory, so transforms that draw at random belong elsewhere. Nothing is
-    kept on disk, because nothing would say when the object gives other items. Resizing, labels and errors are those of
-    `from_folder`, which is the better way for data that lie in files.
+    Every item is resized and kept in memory. It is read once, or twice where splits are drawn by the classes in its
+    mask, so transforms that draw at random belong elsewhere. Nothing is kept on disk, because nothing would say when
+    the object gives other items. Resizing, labels and errors are those of `from_folder`, which is the better way for
+    data that lie in files.
 
     Args:
-        pairs: {"train": ..., "val": ..., "test": ...}, or one dataset, which is split at random.
+        pairs: {"train": ..., "val": ..., "test": ...}, or one dataset, which is split as `from_folder` does it.
         classes: the L names; a class id is an index into them.
         size: (H, W) to which all are resized.
         name: what records call it.
@@ -76,7 +77,7 @@ def from_pairs(
         DataError: naming the item that is no such pair, or whose mask has another value or size.
 
     Warns:
-        UserWarning: a class has no pixel in train.
+        UserWarning: a class has no pixel in a split.
 
     Example:
         >>> import numpy as np
@@ -103,7 +104,8 @@ def from_pairs(
         items = {split: _items(split, dataset, load) for split, dataset in pairs.items()}
     else:
         one = {item.name: item for item in _items("", pairs, load)}
-        drawn = grouped(one, own.fractions, seed)
+        held = classes_held({name: partial(_mask, item) for name, item in one.items()}, progress)
+        drawn = stratified(held, own.fractions, seed)
         items = {split: [one[name] for name in names] for split, names in drawn.items()}
     for split in dict.fromkeys([*SPLITS, *items]):
         if not items.get(split):
@@ -135,6 +137,10 @@ def _items(split: str, dataset: Any, load: partial[Pair]) -> list[Item]:
     return [
         Item(name, partial(load, dataset, index, f"{split or 'pairs'}[{index}]")) for index, name in enumerate(names)
     ]
+
+
+def _mask(item: Item) -> Image.Image:
+    return item.load()[1]
 
 
 def _load(dataset: Any, index: int, place: str, *, keys: tuple[str, str], labels: Mapping[int, int]) -> Pair:

@@ -204,7 +204,10 @@ def _warn_of_absent_classes(dataset: PreparedDataset) -> None:
         if names := [repr(name) for name, count in counts if not count]:
             absent.append(f"no pixel of {split} is {' or '.join(names)}")
     if absent:
-        told = f"{dataset.spec.name}: {'; '.join(absent)}. Where splits are drawn, another seed may put some there"
+        told = (
+            f"{dataset.spec.name}: {'; '.join(absent)}. Drawn splits share out a class that is in three images (or "
+            "groups, where they are told) or more; small things can vanish when they are resized"
+        )
         warnings.warn(told, stacklevel=4)
 
 

@@ -45,6 +45,8 @@ class Source:
     splits: Mapping[str, list[Item]]
     told: str = ""
     """Text that says what else the arrays depend on, such as the label map and the splits of a reader's own data."""
+    draw: Callable[[bool], Mapping[str, list[Item]]] | None = None
+    """Draws the splits, with a bar or not, where that takes long because masks are read; `splits` is then empty."""
 
 
 def fingerprint(source: Source) -> str:
@@ -214,9 +216,7 @@ def load_pair(
         DataError: a file is damaged, the mask holds a value outside `labels`, or the sizes differ.
     """
     image = read_image(image_path, formats)
-    # JPEG changes values near every edge.
-    values = read_mask(mask_path, tuple(name for name in formats if name != "JPEG"), modes)
-    return matched(image, values, labels, image_path, mask_path)
+    return matched(image, read_mask(mask_path, formats, modes), labels, image_path, mask_path)
 
 
 def matched(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -168,6 +168,11 @@ class PixelLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             nll = cross_entropy(self.adjust(logits, labels), target, self.ignore_index)
             return nll, self.weight(nll, labels, valid).expand_as(nll)
+
+    if TYPE_CHECKING:  # nn.Module says Any
+
+        def __call__(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
+            """What :meth:`forward` returns."""
 
     def forward(self, logits: Tensor, target: Tensor, normaliser: Tensor | None = None) -> Tensor:
         """Loss of logits (N,L,H,W), any float type, and integer labels (N,H,W): scalar, or (N,H,W) unreduced.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -75,7 +76,9 @@ class RunConfig(BaseModel):
 
     loss: str = "pat"
     """What is minimised."""
-    loss_parameters: Annotated[FrozenMap, PlainSerializer(dict)] = Field(default=FrozenMap({}), validate_default=True)
+    loss_parameters: Annotated[Mapping[str, Any], PlainSerializer(dict)] = Field(
+        default=FrozenMap({}), validate_default=True
+    )
     """The parameters of the loss that were set; the loss's own defaults fill in the rest."""
 
     epochs: int = Field(default=100, ge=1)
@@ -99,6 +102,18 @@ class RunConfig(BaseModel):
     """Precision of the network's arithmetic in training; the final measurements are made in fp32."""
     compile: bool = False
     """Whether torch.compile is applied to model and loss, which pays on a GPU and in long runs."""
+
+    if TYPE_CHECKING:  # type checkers would take the parameters of losses for errors
+
+        def __init__(
+            self, *, dataset: str = ..., protocol: str | None = ..., data_seed: int = ...,
+            image_height: int | None = ..., image_width: int | None = ..., void_class: bool = ..., model: str = ...,
+            model_width: int = ..., released_head: bool = ..., loss: str = ...,
+            loss_parameters: Mapping[str, Any] = ..., epochs: int = ..., batch_size: int = ...,
+            learning_rate: float = ..., augment: bool = ..., seed: int = ...,
+            accelerator: Literal["auto", "cpu", "cuda", "mps"] = ..., devices: int = ...,
+            precision: Literal["fp32", "bf16", "fp16"] = ..., compile: bool = ..., **of_the_loss: Any,
+        ) -> None: ...  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod

@@ -68,6 +68,20 @@ def test_frames_of_a_drive_stay_together(tmp_path: Path) -> None:
         own(tmp_path, group="^drive")
 
 
+def test_a_class_of_three_images_is_drawn_into_every_split_and_masks_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        held = [0, 1, 2, 255] if number in (4, 17, 18) else [0, 1, 255]
+        save(tmp_path, f"{number:02d}", np.resize(held, (6, 8)).astype(np.uint8))
+    for seed in range(3):
+        dataset = own(tmp_path, seed=seed)
+        assert [int(dataset.class_pixels_of(split)[2]) for split in dataset.splits] == [12, 12, 12]
+        assert [len(rows) for rows in dataset.splits.values()] == [24, 3, 3]
+    monkeypatch.setattr("patlib.datasets.own.classes_held", None)  # what is prepared is opened without a look at masks
+    assert own(tmp_path).digest == own(tmp_path, seed=0).digest
+
+
 def test_values_on_disk_become_the_classes_of_the_map(tmp_path: Path) -> None:
     values = np.resize([10, 20, 30, 7], (6, 8)).astype(np.uint8)
     for split in ("train", "val", "test"):

@@ -1,11 +1,13 @@
 """Splits drawn by seed: nothing lost, nothing twice, nothing left to the order of the files."""
 
+import itertools
 import random
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patlib.datasets.splits import grouped, pooled, val_from_train
+from patlib.datasets.splits import pooled, stratified, val_from_train
 
 names = st.sets(st.text("abc123_", min_size=1, max_size=6), min_size=10, max_size=60)
 seeds = st.integers(0, 5)
@@ -52,8 +54,8 @@ def test_another_seed_draws_another_split() -> None:
 @many
 @given(st.integers(3, 12), st.integers(1, 9), seeds)
 def test_three_groups_or_more_leave_no_split_empty(groups: int, size: int, seed: int) -> None:
-    every = [f"{group:02}-{number}" for group in range(groups) for number in range(size)]
-    splits = grouped(every, (0.8, 0.1, 0.1), seed, lambda name: name[:2])
+    every = {f"{group:02}-{number}": {0} for group in range(groups) for number in range(size)}
+    splits = stratified(every, (0.8, 0.1, 0.1), seed, lambda name: name[:2])
     assert all(splits.values()) and sorted(name for part in splits.values() for name in part) == sorted(every)
     held = [{name[:2] for name in part} for part in splits.values()]
     assert sum(map(len, held)) == groups  # each group in one split
@@ -61,11 +63,83 @@ def test_three_groups_or_more_leave_no_split_empty(groups: int, size: int, seed:
         assert [len(part) for part in held] == [groups - 2, 1, 1]
 
 
-def test_an_empty_split_takes_the_smallest_group_of_the_split_with_most() -> None:
-    every = [
-        f"{group}{number}" for group, size in zip("abcdef", (9, 9, 2, 9, 9, 1), strict=True) for number in range(size)
-    ]
+def test_small_groups_go_to_the_splits_that_would_be_empty() -> None:
+    sizes = zip("abcdef", (9, 9, 2, 9, 9, 1), strict=True)
+    every: dict[str, set[int]] = {f"{group}{number}": set() for group, size in sizes for number in range(size)}
     for seed in range(20):
-        splits = grouped(every, (0.98, 0.01, 0.01), seed, lambda name: name[0])
+        splits = stratified(every, (0.98, 0.01, 0.01), seed, lambda name: name[0])
         assert {splits["val"][0][0], splits["test"][0][0]} == {"c", "f"}
-    assert not all(grouped(["a1", "a2", "b1"], (0.8, 0.1, 0.1), 0, lambda name: name[0]).values())
+    two = {"a1": {0}, "a2": {0}, "b1": {0}}
+    assert not all(stratified(two, (0.8, 0.1, 0.1), 0, lambda name: name[0]).values())
+    assert stratified({}, (0.8, 0.1, 0.1), 0) == {"train": [], "val": [], "test": []}
+
+
+tails = st.lists(st.integers(0, 5), min_size=8, max_size=80)  # beside the background, 0, each image has a class or none
+parts = st.sampled_from([(0.8, 0.1, 0.1), (0.6, 0.2, 0.2), (0.05, 0.05, 0.9)])
+
+
+@many
+@given(tails, parts, seeds)
+def test_a_class_of_three_images_is_in_every_split(
+    tail: list[int], fractions: tuple[float, float, float], seed: int
+) -> None:
+    held = {f"{place:02}": {0, label} for place, label in enumerate(tail)}
+    splits = stratified(held, fractions, seed)
+    assert sorted(name for part in splits.values() for name in part) == sorted(held)
+    for label in set(tail):
+        found = [sum(label in held[name] for name in part) for part in splits.values()]
+        assert all(found) or sum(found) < 3, (label, found)
+        if sum(found) < 3 and fractions[0] > 0.5:
+            assert found[0]  # what can be in one split alone is learnt
+        if sum(found) > 3 / min(fractions):  # else the tail decides
+            assert all(abs(n - share * sum(found)) < 6 for n, share in zip(found, fractions, strict=True))
+
+
+def test_three_of_two_hundred_images_are_shared_out_and_the_fractions_kept() -> None:
+    for seed in range(10):
+        held = {
+            f"{place:03}": {0, 1, *([2] * (place % 4 == 0)), *([3] * (place in (11, 76, 140)))} for place in range(200)
+        }
+        splits = stratified(held, (0.8, 0.1, 0.1), seed)
+        assert [sum(3 in held[name] for name in part) for part in splits.values()] == [1, 1, 1]
+        assert [len(part) for part in splits.values()] == [160, 20, 20]
+        assert [sum(2 in held[name] for name in part) for part in splits.values()] == [40, 5, 5]
+
+
+@many
+@given(st.lists(st.sets(st.integers(0, 3)), min_size=3, max_size=7), seeds)
+def test_where_masks_hold_several_classes_nothing_is_missed_that_need_not_be(held: list[set[int]], seed: int) -> None:
+    def missed(places: Sequence[int]) -> int:
+        classes = [{-1} | classes for classes in held]  # -1 is in every image: no split is empty
+        return sum(
+            min(3, sum(label in of_one for of_one in classes))
+            - len({place for place, of_one in zip(places, classes, strict=True) if label in of_one})
+            for label in range(-1, 4)
+        )
+
+    splits = stratified({str(place): classes for place, classes in enumerate(held)}, (0.6, 0.2, 0.2), seed)
+    split_of = {name: index for index, part in enumerate(splits.values()) for name in part}
+    ours = [split_of[str(place)] for place in range(len(held))]
+    assert missed(ours) == min(map(missed, itertools.product(range(3), repeat=len(held))))
+
+
+def test_a_draw_that_misses_a_class_is_drawn_again() -> None:
+    classes = [{1, 2}, {0, 2}, {0, 1}, {2}, {0, 1}, {0, 1}]
+    held = {str(place): of_one for place, of_one in enumerate(classes)}
+    splits = stratified(held, (0.8, 0.1, 0.1), 0)  # its first draw leaves a split without a class
+    assert all(set().union(*(held[name] for name in part)) == {0, 1, 2} for part in splits.values())
+
+
+def test_a_group_stays_together_even_if_a_split_then_lacks_a_class() -> None:
+    held = {f"{drive}{frame}": {0, 1} if drive == "a" else {0} for drive in "abcd" for frame in range(5)}
+    splits = stratified(held, (0.6, 0.2, 0.2), 0, lambda name: name[0])
+    assert [len({name[0] for name in part}) for part in splits.values()] == [2, 1, 1]
+    assert "a0" in splits["train"]
+
+
+@many
+@given(tails, seeds)
+def test_the_order_of_the_files_draws_no_other_split(tail: list[int], seed: int) -> None:
+    held = {f"{place:02}": {label} for place, label in enumerate(tail)}
+    mixed = {name: held[name] for name in random.Random(seed).sample(sorted(held), len(held))}
+    assert stratified(mixed, (0.8, 0.1, 0.1), seed) == stratified(held, (0.8, 0.1, 0.1), seed)

@@ -1,3 +1,4 @@
+import ast
 import json
 import pickle
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Annotated
 import pytest
 
 from patlib.losses import LOSSES, CrossEntropy
+from patlib.trainer import config
 from patlib.trainer.config import RunConfig
 
 STORED = sorted((Path(__file__).parents[2] / "book" / "results").rglob("record.json"))
@@ -14,6 +16,16 @@ STORED = sorted((Path(__file__).parents[2] / "book" / "results").rglob("record.j
 def test_defaults_follow_the_paper_and_its_released_code():
     config = RunConfig()
     assert (config.model, config.learning_rate, config.epochs, config.seed) == ("segnet", 1e-3, 100, 0)
+
+
+def test_type_checkers_are_told_every_setting_as_it_is_declared():
+    tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
+    (body,) = (part.body for part in tree.body if isinstance(part, ast.ClassDef))
+    fields = {part.target.id: ast.unparse(part.annotation) for part in body if isinstance(part, ast.AnnAssign)}
+    (init,) = (part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef) and part.name == "__init__")
+    told = {argument.arg: ast.unparse(argument.annotation) for argument in init.args.kwonlyargs}
+    assert fields == {**told, "loss_parameters": "Annotated[Mapping[str, Any], PlainSerializer(dict)]"}
+    assert list(told) == list(RunConfig.model_fields)
 
 
 @pytest.mark.parametrize(
