@@ -1,5 +1,7 @@
 """What an installed package has beside its modules, and what it says of packages that are not there."""
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,8 @@ import pytest
 from patlib import install
 
 ROOT = Path(__file__).parents[1]
-SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, SETUPTOOLS = PYPROJECT["project"], PYPROJECT["tool"]["setuptools"]
 
 
 def test_a_wheel_has_every_package_and_what_travels_with_it() -> None:
@@ -68,6 +71,51 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         install.require_extra("x", "json", "no_such")
     with pytest.raises(install.MissingExtraError, match=r"brings it, or wait$"):
         install.require_extra("x", "no_such", instead="or wait")
+
+
+def test_whatever_the_base_install_lacks_is_asked_for_by_its_extra() -> None:
+    needed = [re.split(r"[^\w-]", package)[0].replace("-", "_") for package in PROJECT["dependencies"]]
+    base = {*sys.stdlib_module_names, *needed, "PIL", "patlib"} - {"pillow"}
+    # What an optional package needs itself comes with it.
+    brought = {
+        "dask": "distributed",
+        "jupyter_client": "ipykernel",
+        "matplotlib_inline": "IPython",
+        "nbformat": "papermill",
+    }
+    found = set()
+    for path in (ROOT / "patlib").rglob("*.py"):
+        asked = {
+            module for file in (path, *(parent / "__init__.py" for parent in path.parents)) for module in _asked(file)
+        }
+        for module in _imported(path) - base:
+            found.add(module)
+            assert brought.get(module, module) in asked, f"{path} imports {module} without require_extra"
+    assert found >= {"altair", "dask", "distributed", "docutils", "h5py", "papermill", "seaborn"}
+
+
+def _imported(path: Path) -> set[str]:
+    """The first parts of the modules that a file imports, those for type checkers left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typed = (part for part in ast.walk(tree) if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING")
+    unread = {node for part in typed for node in ast.walk(part)}
+    read = [node for node in ast.walk(tree) if node not in unread]
+    names = [alias.name for node in read if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in read if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
+def _asked(path: Path) -> set[str]:
+    """The modules that a file asks for with `require_extra`, whose extra must be one."""
+    if not path.is_file() or not path.is_relative_to(ROOT / "patlib"):
+        return set()
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "require_extra":
+            extra, *asked = (ast.literal_eval(word) for word in node.args)
+            assert extra in PROJECT["optional-dependencies"], f"{path} names the extra {extra!r}, which there is not"
+            modules.update(asked)
+    return modules
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patlib.cli.messages import plain_errors
+from patlib.cli.messages import plain_errors, say
 from patlib.install import beside
 
 BENCHMARKS = beside("benchmarks")
@@ -25,8 +25,12 @@ def bench(
 
     with plain_errors():
         scripts = benchmarks()
+        listed = "\n".join(f"  {script:<10}{what}" for script, (_, what) in scripts.items())
+        if name in ("-h", "--help"):
+            say("Usage: patlib bench NAME [OPTIONS]\n\nMeasure what something costs; NAME --help lists options.\n")
+            say(listed)
+            raise typer.Exit
         if name not in scripts:
-            listed = "\n".join(f"  {script:<10}{what}" for script, (_, what) in scripts.items())
             raise ValueError(
                 f"there is no benchmark {name!r}; there are\n{listed}" if name else f"name one of\n{listed}"
             )

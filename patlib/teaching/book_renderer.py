@@ -12,7 +12,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, ClassVar
 
-from docutils import nodes
+from patlib.install import require_extra
+
+require_extra("book", "docutils", "myst_nb")
+
+from docutils import nodes  # noqa: E402
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer

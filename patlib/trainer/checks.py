@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from patlib.datasets import IGNORE_INDEX, PreparedDataset
 from patlib.losses import PixelLoss
 
@@ -30,9 +32,20 @@ def check_dataset(dataset: PreparedDataset) -> None:
 def check_loss(loss: PixelLoss, dataset: PreparedDataset) -> None:
     """Raise ValueError for an object that is no loss of this library's kind, or does not fit the dataset."""
     if not isinstance(loss, PixelLoss):
+        kind = type(loss).__name__
+        if not isinstance(loss, nn.Module):
+            raise ValueError(f"loss must be a patlib.losses.PixelLoss, which is an object; got {kind}")
         raise ValueError(
-            f"loss must be a patlib.losses.PixelLoss, whose normaliser a shared batch needs; got "
-            f"{type(loss).__name__}. Write it as a subclass, whose weight() or adjust() is what is new"
+            f"loss must be a patlib.losses.PixelLoss, whose normaliser a shared batch needs; got {kind}. Write it as a "
+            f"subclass, whose weight() or adjust() is what is new, or put it into one as it is:\n"
+            f"    class Wrapped(PixelLoss):\n"
+            f"        def forward(self, logits, target, normaliser=None):\n"
+            f"            value = self.theirs(logits, target)  # (N,{dataset.spec.num_classes},H,W), (N,H,W); "
+            f"{IGNORE_INDEX} is void\n"
+            f"            share = 1 if normaliser is None else self.normaliser(target != {IGNORE_INDEX}) / normaliser\n"
+            f"            return value * share\n"
+            f"    loss = Wrapped({dataset.spec.num_classes})\n"
+            f"    loss.theirs = {kind}(...)"
         )
     fitting = {"num_classes": dataset.spec.num_classes, "ignore_index": IGNORE_INDEX, "reduction": "mean"}
     for name, value in fitting.items():

@@ -62,7 +62,8 @@ def fit(
     ``network`` is any module that maps images (N,3,H,W) to logits (N,L,H,W). It is trained in place of the configured
     model, from the weights that it has, and holds the best weights afterwards. The record then names its class, and no
     width. ``loss`` is any :class:`~patlib.losses.PixelLoss`, such as a method of your own, and takes the place of the
-    configured loss in the same way. The record then states it as it prints itself, and no ``loss_parameters``.
+    configured loss in the same way. The record then states it as it prints itself, and no ``loss_parameters``. A loss
+    of another library is put into one by a few lines, which the error for it shows.
 
     With several devices each batch is shared among as many processes, and loss and metrics are those of the whole
     batch. Called in a process that ``torchrun`` started, ``fit`` does that process's share.

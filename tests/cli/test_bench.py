@@ -45,6 +45,11 @@ def test_an_unknown_name_or_none_lists_all_with_what_they_say_of_themselves(benc
     assert "helper" not in result.output
 
 
+def test_help_is_no_error(bench):
+    result = bench("--help")
+    assert result.exit_code == 0 and "echo      Say what was given." in result.output
+
+
 def test_it_says_where_it_looked(bench, monkeypatch, tmp_path):
     monkeypatch.setattr(cli.bench, "BENCHMARKS", tmp_path / "nowhere")
     result = bench("loss")

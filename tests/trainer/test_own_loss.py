@@ -1,5 +1,7 @@
 """A loss of one's own, handed to `fit`: it trains, the record claims no other, and what does not fit is named."""
 
+import textwrap
+
 import pytest
 import torch
 from tiny_run import TINY
@@ -74,6 +76,7 @@ def test_a_run_of_it_goes_on_with_the_same_parameters_alone(tiny_dataset, tmp_pa
     ("loss", "message"),
     [
         (nn.CrossEntropyLoss(), "must be a patlib.losses.PixelLoss.*got CrossEntropyLoss.*subclass"),
+        (nn.CrossEntropyLoss, "PixelLoss, which is an object; got type"),
         (Steep(11), "the loss has num_classes=11, and on the dataset 'synthetic' the trainer needs num_classes=10"),
         (build_loss("ce", 10, ignore_index=-1), "ignore_index=-1"),
         (build_loss("ce", 10, reduction="sum"), "reduction='sum'"),
@@ -82,6 +85,26 @@ def test_a_run_of_it_goes_on_with_the_same_parameters_alone(tiny_dataset, tmp_pa
 def test_one_that_does_not_fit_is_named(loss, message, tiny_dataset, tmp_path):
     with pytest.raises(ValueError, match=message):
         fit(CONFIG, tmp_path, tiny_dataset, progress=False, loss=loss)
+
+
+def test_the_lines_that_the_error_shows_put_another_librarys_loss_into_one(tiny_dataset, tmp_path):
+    with pytest.raises(ValueError, match="as it is:") as error:
+        fit(CONFIG, tmp_path, tiny_dataset, progress=False, loss=nn.CrossEntropyLoss())
+    shown = textwrap.dedent(str(error.value).partition("\n")[2])
+    names = {"PixelLoss": PixelLoss, "CrossEntropyLoss": nn.CrossEntropyLoss}
+    exec(shown.replace("...", "ignore_index=255"), names)
+    loss = names["loss"]
+    theirs = fit(CONFIG, tmp_path / "theirs", tiny_dataset, progress=False, loss=loss)
+    ours = fit(RunConfig(**TINY, loss="ce"), tmp_path / "ours", tiny_dataset, progress=False)
+    for one, other in zip(theirs["curves"], ours["curves"], strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+    assert "(theirs): CrossEntropyLoss()" in theirs["config"]["loss"]
+    torch.manual_seed(0)
+    logits, target = torch.randn(3, 10, 4, 4), torch.randint(10, (3, 4, 4))
+    target[0, :3] = 255
+    whole = loss.normaliser(target != 255)  # two processes' shares add up to the loss of the batch
+    parts = loss(logits[:1], target[:1], whole) + loss(logits[1:], target[1:], whole)
+    torch.testing.assert_close(parts, loss(logits, target))
 
 
 def test_it_needs_a_folder_of_its_own(tiny_dataset):
