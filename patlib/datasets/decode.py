@@ -64,7 +64,12 @@ def refusing_damage(path: Path, what: str = "an image or a mask") -> Iterator[No
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # what is unpacked is not damaged for want of space
         reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as {what} ({reason}). Copy it from the dataset again.") from error
+        remedy = "Copy it from the dataset again."
+        if path.suffix.lower() in (".tif", ".tiff"):
+            remedy += (
+                " If it is whole: Pillow reads TIFFs of one band, or of three in 8 or 16 bits; save others as .npy."
+            )
+        raise DataError(f"{path}: cannot be read as {what} ({reason}). {remedy}") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
@@ -172,7 +177,10 @@ def _load_array(path: Path) -> np.ndarray:
 def _rgb_array(image: np.ndarray, place: Path | str) -> np.ndarray:
     """(H, W) or (H, W, 3) of any depth that has a rule, as (H, W, 3) uint8."""
     if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
-        raise DataError(f"{place}: expected an image of shape (H, W, 3) or (H, W), got {image.shape}")
+        raise DataError(
+            f"{place}: expected an image of shape (H, W, 3) or (H, W), got {image.shape}. Choose three bands; for "
+            "more, losses and metrics serve in a loop of your own"
+        )
     if image.dtype.kind == "u" and image.dtype.itemsize == 2:
         image = np.round(image / 257).astype(np.uint8)
     elif image.dtype.kind == "f" and (image >= 0).all() and (image <= 1).all():

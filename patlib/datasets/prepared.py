@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from patlib.datasets.cache import clear_up, write_arrays
+from patlib.datasets.doubts import warn_of_doubts
 from patlib.datasets.manifest import mend, open_arrays, read_manifest
 from patlib.datasets.registry import get_dataset
 from patlib.datasets.sources import Dataset, Source, data_root, fingerprint, is_complete, locate
@@ -177,12 +177,13 @@ def open_dataset(
             for split, facts in manifest["splits"].items()
         }
         prepared = PreparedDataset(spec, (height, width), splits, folder, manifest)
-        if any(prepared.class_pixels_of(split).shape != (spec.num_classes,) for split in splits):
+        class_pixels = {split: prepared.class_pixels_of(split) for split in splits}
+        if any(counts.shape != (spec.num_classes,) for counts in class_pixels.values()):
             raise ValueError(f"class_pixels must have one count for each of {spec.num_classes} classes")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{folder / 'manifest.json'}: cannot be used ({error!r}). {mend(folder)}") from error
     if dataset.key:  # only the owner of the data can say whether that is meant; the built-in datasets are known
-        _warn_of_absent_classes(prepared)
+        warn_of_doubts(spec, class_pixels, splits["train"].images)
     return _with_void_class(prepared) if void_class else prepared
 
 
@@ -195,20 +196,6 @@ def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
     if "\0" in str(place) or (os.path.lexists(place) and not place.is_dir()):
         raise DataError(f"{str(place)!r} is no folder, and prepared arrays need one: set PATLIB_CACHE to another")
     return place
-
-
-def _warn_of_absent_classes(dataset: PreparedDataset) -> None:
-    absent = []
-    for split in dataset.splits:
-        counts = zip(dataset.spec.classes, dataset.class_pixels_of(split), strict=True)
-        if names := [repr(name) for name, count in counts if not count]:
-            absent.append(f"no pixel of {split} is {' or '.join(names)}")
-    if absent:
-        told = (
-            f"{dataset.spec.name}: {'; '.join(absent)}. Drawn splits share out a class that is in three images (or "
-            "groups, where they are told) or more; small things can vanish when they are resized"
-        )
-        warnings.warn(told, stacklevel=4)
 
 
 def _with_void_class(dataset: PreparedDataset) -> PreparedDataset:

@@ -227,7 +227,8 @@ def matched(
     if (width, height) != image.size:
         raise DataError(
             f"{mask_place}: mask is {width}x{height} (width x height) but its image {image_place} is "
-            f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset."
+            f"{image.width}x{image.height}. Use image and mask from the same copy of the dataset; a mask that was made "
+            "smaller is brought to its image's size with nearest neighbour"
         )
     return image, Image.fromarray(to_classes(values, labels, mask_place))
 
@@ -243,7 +244,8 @@ def to_classes(values: np.ndarray, labels: Mapping[int, int], path: Path | str) 
     if wrong:
         raise DataError(
             f"{path}: mask holds the value {wrong[0]}; allowed are {sorted(labels)}. A mask that was resized with "
-            f"interpolation, or saved as JPEG, has such values: use the original file."
+            "interpolation, or saved as JPEG, has such values: use the original file. If your own classes have other "
+            f"numbers, give label_map, such as {{{wrong[0]}: 1}}"
         )
     ids = np.array([labels[value] for value in found.tolist()], dtype=np.uint8)
     return ids[np.searchsorted(found, values)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from patlib.metrics.checks import MOST_CLASSES, is_logits
+from patlib.metrics.checks import MOST_CLASSES, is_logits, shapes
 from patlib.metrics.drawing import draw_reliability
 from patlib.tensors import check_classes, check_labels
 
@@ -76,8 +76,7 @@ class CalibrationError(Metric):
         """
         if not is_logits(logits, target) or logits.shape != (len(target), self.num_classes, *target.shape[1:]):
             raise ValueError(
-                f"expected logits (N, {self.num_classes}, H, W) with a target (N, H, W); "
-                f"got {logits.dtype} {tuple(logits.shape)} with a target {tuple(target.shape)}"
+                f"expected logits (N, {self.num_classes}, H, W) with a target (N, H, W); " + shapes(logits, target)
             )
         target = target.long()
         valid = target != self.ignore_index

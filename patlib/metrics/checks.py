@@ -26,6 +26,17 @@ def is_logits(predictions: Any, target: Any) -> bool:
     return predictions.dtype in FLOATS
 
 
+def shapes(predictions: Tensor, target: Tensor) -> str:
+    """What was given and what mends it, as the end of a message."""
+    channel = (
+        predictions.ndim == target.ndim and target.shape[1:2] == (1,) and target.shape[2:] == predictions.shape[2:]
+    )
+    return (
+        f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
+        f"{'; use target.squeeze(1)' if channel else ''}"
+    )
+
+
 def check_pair(labels: Any, target: Any) -> None:
     """TypeError or ValueError unless both hold integer labels of one shape (N, H, W), on one device."""
     for name, value in {"labels": labels, "target": target}.items():

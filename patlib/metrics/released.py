@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from patlib.metrics.checks import is_logits
+from patlib.metrics.checks import is_logits, shapes
 from patlib.tensors import check_classes, check_ignored
 
 
@@ -53,7 +53,7 @@ class ReleasedMeanIoU(Metric):
         if target.ndim != 3 or predictions.ndim != 3 + from_logits or shape != target.shape:
             raise ValueError(
                 "expected logits (N, L, H, W) or integer labels (N, H, W) with a target (N, H, W); "
-                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
+                + shapes(predictions, target)
             )
         if from_logits:
             check_ignored(predictions.shape[1], self.ignore_index)

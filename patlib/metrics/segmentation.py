@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-from patlib.metrics.checks import MOST_CLASSES, MOST_NATS, is_logits
+from patlib.metrics.checks import MOST_CLASSES, MOST_NATS, is_logits, shapes
 from patlib.metrics.drawing import draw_bars, draw_confusion
 from patlib.metrics.scores import confusion_scores, frequency_groups
 from patlib.tensors import check_classes, check_labels
@@ -92,8 +92,7 @@ class SegmentationMetrics(Metric):
         if target.ndim not in (2, 3, 4) or predictions.shape != expected:
             raise ValueError(
                 f"expected logits (N, {self.num_classes}, H, W) or integer labels (N, H, W) with a target (N, H, W), "
-                "or points (N, W) or volumes (N, D, H, W) likewise; "
-                f"got {predictions.dtype} {tuple(predictions.shape)} with a target {tuple(target.shape)}"
+                "or points (N, W) or volumes (N, D, H, W) likewise; " + shapes(predictions, target)
             )
         target = target.long()
         valid = target != self.ignore_index

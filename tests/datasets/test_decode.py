@@ -99,6 +99,23 @@ def test_only_the_declared_formats_are_decoded_whatever_the_name(
         read_image(tmp_path / "b.png", ("JPEG",))
 
 
+def test_a_tiff_that_pillow_does_not_know_is_told_what_it_knows(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.ones((4, 6), dtype=np.uint16)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(
+        content.replace(
+            struct.pack("<HHL", 0x102, 3, 1) + struct.pack("<L", 16),
+            struct.pack("<HHL", 0x102, 3, 1) + struct.pack("<L", 24),
+        )
+    )
+    assert path.read_bytes() != content  # 24 bits a pixel in one band
+    with pytest.raises(
+        DataError, match=r"cannot identify.*one band, or of three in 8 or 16 bits; save others as \.npy"
+    ):
+        read_image(path, FORMATS)
+
+
 def test_more_pages_than_one_are_refused(tmp_path: Path) -> None:
     page = Image.fromarray(RED)
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page])

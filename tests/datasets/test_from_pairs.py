@@ -39,7 +39,7 @@ class Numbered:
     def __getitem__(self, index: int) -> tuple[Image.Image, Image.Image]:
         if not 0 <= index < self.count:
             raise IndexError(index)
-        return Image.fromarray(np.full((6, 8, 3), index, dtype=np.uint8)), Image.fromarray(MASK)
+        return Image.fromarray(np.full((6, 8, 3), 100 + index, dtype=np.uint8)), Image.fromarray(MASK)
 
 
 FORMS: dict[str, tuple[object, object]] = {
@@ -73,7 +73,7 @@ def test_grey_images_get_three_channels() -> None:
 def test_one_dataset_is_split_by_seed() -> None:
     def held(seed: int, **told: object) -> dict[str, list[int]]:
         return {
-            name: rows.images[:, 0, 0, 0].tolist()
+            name: (rows.images[:, 0, 0, 0] - 100).tolist()
             for name, rows in prepared(Numbered(20), seed=seed, **told).splits.items()
         }
 

@@ -91,7 +91,10 @@ def test_values_on_disk_become_the_classes_of_the_map(tmp_path: Path) -> None:
     assert mask[0, :4].tolist() == [2, 1, 0, 255]
     (tmp_path / "patlib.toml").write_text(f'{TOML}splits = "folders"\nignore = 7\nlabel_map = {{10=2, 20=1, 30=0}}')
     assert prepare(str(tmp_path), progress=False).splits["train"].masks[0, 0, :4].tolist() == [2, 1, 0, 255]
-    with pytest.raises(DataError, match=r"masks/train/a\.png: mask holds the value 7; allowed are \[10, 20, 30\]"):
+    with pytest.raises(
+        DataError,
+        match=r"masks/train/a\.png: mask holds the value 7; allowed are \[10, 20, 30\].*label_map, such as {7: 1}",
+    ):
         own(tmp_path, splits="folders", ignore=None, label_map=label_map)
 
 
@@ -133,6 +136,18 @@ def test_a_class_that_a_split_lacks_is_allowed_and_named(field: Path) -> None:
         UserWarning, match="field: no pixel of train is 'rock'; no pixel of val is 'rock'; no pixel of test"
     ):
         assert own(field, classes=(*CLASSES, "rock")).class_pixels[3] == 0
+
+
+def test_numbers_of_12_bits_in_files_of_16_are_noticed(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path, f"{number}")
+        values = np.full((6, 8), 200 * (number + 1), dtype=np.uint16)
+        (tmp_path / "images" / f"{number}.png").unlink()
+        np.save(tmp_path / "images" / f"{number}.npy", values)
+    with pytest.warns(UserWarning, match=r"no image of train has a value above \d of 255\. Numbers of 12 bits.*by 16"):
+        own(tmp_path)
+    np.save(tmp_path / "images" / "0.npy", np.full((6, 8), 65535, dtype=np.uint16))
+    own(tmp_path, splits={"train": ["3", "0"], "val": ["1"], "test": ["2"]})
 
 
 def test_changed_settings_or_files_are_prepared_again(field: Path) -> None:

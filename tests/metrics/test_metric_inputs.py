@@ -41,6 +41,16 @@ def test_a_tensor_that_cannot_be_counted_is_a_value_error(broken: Tensor) -> Non
             metrics.update(broken, LABELS)
 
 
+def test_a_target_with_an_axis_of_one_channel_is_told_to_lose_it() -> None:
+    for shape in ((1, 5, 2, 2), (1, 5, 2, 2, 2)):
+        logits = torch.zeros(shape)
+        for metrics in (SegmentationMetrics(5), CalibrationError(5)):
+            with pytest.raises(ValueError, match=r"use target\.squeeze\(1\)$"):
+                metrics.update(logits, logits[:, :1].long())
+            with pytest.raises(ValueError, match=r"with a target \(1, 5, 2.*\)$"):
+                metrics.update(logits, logits.long())
+
+
 @pytest.mark.parametrize(
     "count",
     [
