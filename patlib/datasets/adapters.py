@@ -78,11 +78,11 @@ def from_folder(
         >>> from PIL import Image
         >>> from patlib.datasets import from_folder
         >>> with TemporaryDirectory() as place:
-        ...     for kind in ("images", "masks"):
+        ...     for kind, scale in (("images", 100), ("masks", 1)):
         ...         (Path(place) / kind).mkdir()
         ...         for number in range(10):
         ...             values = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8) % 2
-        ...             Image.fromarray(values).save(f"{place}/{kind}/{number}.png")
+        ...             Image.fromarray(scale * values).save(f"{place}/{kind}/{number}.png")
         ...     dataset = from_folder(
         ...         f"{place}/images", f"{place}/masks", classes=["soil", "crop"],
         ...         size=(6, 8), name="field", cache=f"{place}/cache", progress=False,
